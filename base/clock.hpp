@@ -1,0 +1,25 @@
+#pragma once
+// Time as a parameter: what decides takes a time point, what loops takes a Clock.
+
+#include <chrono>
+#include <string>
+
+namespace keyward {
+
+using TimePoint = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual TimePoint now() const = 0;  // any thread
+};
+
+class SystemClock final : public Clock {
+ public:
+  TimePoint now() const override;
+};
+
+std::string amz_date(TimePoint time);  // "20150830T123600Z", UTC (SigV4's x-amz-date)
+std::string iso_time(TimePoint time);  // "2015-08-30T12:36:00.000Z", UTC (RFC 3339)
+
+}  // namespace keyward

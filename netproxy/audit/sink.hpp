@@ -1,0 +1,47 @@
+#pragma once
+// The audit trail: one JSON line per decision (OCSF 1.8, classes 4001 Network Activity and 4002
+// HTTP Activity).
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+
+namespace keyward::netproxy {
+
+enum class Outcome {
+  allowed,
+  denied,
+  failed
+};  // failed: allowed by policy, but it could not be carried out
+
+// The facts of one decision.  Credential names only, never values; query strings are not recorded.
+struct AuditEvent {
+  bool http = false;  // 4002 with method and path, else 4001
+  Outcome outcome = Outcome::denied;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string address;               // dialled address, when known
+  std::string method, path, scheme;  // path without query
+  int status = 0;                    // answered to the client
+  std::string rule;                  // key of the network policy
+  std::string policy_hash;
+  std::string reason;  // machine word, e.g. "no_endpoint", "destination_ip_prohibited"
+  std::string detail;
+  std::string credential;  // provider name, when one was used
+  std::string signing;     // "sigv4:hex_hash" …
+  std::uint64_t bytes_up = 0, bytes_down = 0;
+  std::int64_t microseconds = 0;
+  bool audited = false;  // passed only because enforcement is audit
+};
+
+// Any thread.  Never blocks a request: when the sink cannot keep up it counts what it drops and
+// says so in a record.
+class AuditSink {
+ public:
+  virtual ~AuditSink() = default;
+  virtual void record(const AuditEvent& event) = 0;
+};
+
+}  // namespace keyward::netproxy

@@ -1,0 +1,49 @@
+#pragma once
+// The credentials of one sandbox, as the proxy sees them: an immutable snapshot that identity
+// replaces as a whole.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "base/snapshot.hpp"
+#include "netproxy/sigv4/signer.hpp"
+
+namespace keyward::netproxy {
+
+// Where a static credential may be used (StaticCredentialEndpointBinding of the wire contract).
+struct EndpointBinding {
+  std::string host;        // lower-case pattern: `*` one label, `**` any number
+  std::uint16_t port = 0;  // 0 = any
+  std::string path;        // glob; empty = all
+};
+
+struct BoundAwsCredentials {
+  std::string provider;  // record name, for credential_binding.provider and for audit
+  std::vector<EndpointBinding> bindings;  // empty = usable nowhere
+  AwsCredentials keys;
+  std::optional<TimePoint> expires;  // unusable from then on
+};
+
+struct Credentials {
+  std::vector<BoundAwsCredentials> aws;
+};
+
+// The key pair that the sandboxed program holds instead of real ones: random, well-formed, one per
+// sandbox.
+struct Placeholder {
+  std::string access_key_id;  // "AKIA" and 16 of A-Z 2-7
+  Secret secret_access_key;   // 40 characters
+};
+Placeholder make_placeholder();
+
+// The credentials for one request, or an error that says what is missing (none bound to the
+// endpoint, expired, ambiguous). The pointer lives as long as the snapshot.
+Result<const BoundAwsCredentials*> select_aws(const Credentials& credentials, std::string_view host,
+                                              std::uint16_t port, std::string_view path,
+                                              std::string_view provider, TimePoint now);
+
+}  // namespace keyward::netproxy
