@@ -43,6 +43,7 @@ class Secret {
   ~Secret() = default;
 
   Secret clone() const { return Secret(reveal()); }
+  void append(std::string_view bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
   std::string_view reveal() const { return {bytes_.data(), bytes_.size()}; }
   std::size_t size() const { return bytes_.size(); }
   bool empty() const { return bytes_.empty(); }
