@@ -21,6 +21,8 @@ namespace keyward {
 using Digest = std::array<std::uint8_t, 32>;
 
 Digest sha256(std::string_view data);
+std::array<std::uint8_t, 20> sha1(
+    std::string_view data);  // for formats that demand it, never for security
 Digest hmac_sha256(std::string_view key, std::string_view data);
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 std::string random_bytes(

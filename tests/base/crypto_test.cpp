@@ -18,6 +18,10 @@ TEST_CASE("crypto: SHA-256 of FIPS 180 examples, whole and in pieces") {
   CHECK(hex(stream.finish()) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+TEST_CASE("crypto: SHA-1 of the FIPS 180 example") {
+  CHECK(hex(sha1("abc")) == "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
 TEST_CASE("crypto: HMAC-SHA-256 of RFC 4231 case 2") {
   CHECK(hex(hmac_sha256("Jefe", "what do ya want for nothing?")) ==
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
