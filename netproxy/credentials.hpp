@@ -10,16 +10,10 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/snapshot.hpp"
+#include "netproxy/endpoint_binding.hpp"
 #include "netproxy/sigv4/signer.hpp"
 
 namespace keyward::netproxy {
-
-// Where a static credential may be used (StaticCredentialEndpointBinding of the wire contract).
-struct EndpointBinding {
-  std::string host;        // lower-case pattern: `*` one label, `**` any number
-  std::uint16_t port = 0;  // 0 = any
-  std::string path;        // glob; empty = all
-};
 
 struct BoundAwsCredentials {
   std::string provider;  // record name, for credential_binding.provider and for audit
