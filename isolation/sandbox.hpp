@@ -32,22 +32,21 @@ struct FilesystemRules {  // Landlock, from the policy; empty = the whole view a
 struct SandboxSpec {
   Level level = Level::strict;
   UserSpec user;
-  std::vector<std::string>
-      hidden;  // paths whose directory is covered; each must exist (--hide and known secrets)
+  std::vector<std::string> hidden;  // each must exist; the directory that holds it is covered
   std::vector<std::string> hidden_if_present;
   std::uint16_t proxy_port = 0;  // 0 = chosen by the kernel
   std::string hostname = "sandbox";
+  std::string files_directory;  // where ProgramSpec.files go; made in the image if it is missing
 };
 
 // What build made.
 struct BuiltSandbox {
-  UniqueFd listener;  // bound to 127.0.0.1:proxy_port inside the sandbox's network namespace
+  UniqueFd listener;      // bound to 127.0.0.1:proxy_port inside the sandbox's network namespace
+  UniqueFd peer_queries;  // for PeerProcesses (isolation/peer_process.hpp)
   std::uint16_t proxy_port = 0;
-  UniqueFd
-      socket_diag;  // NETLINK_SOCK_DIAG socket inside that namespace (for executables of clients)
   uid_t uid = 0;
   gid_t gid = 0;
-  std::string home;                             // of the user, inside the view
+  std::string user, home;                       // of the program, inside the view
   std::map<std::string, std::string> evidence;  // layer → what was found to be in force
 };
 
@@ -90,12 +89,10 @@ int exit_code_of(const Error& error);
 // the channel closes.
 Result<std::unique_ptr<Launcher>> fork_launcher(const std::vector<std::string>& scrub);
 
-// Broker lockdown: drops every capability but `keep_ptrace`'s, seccomp for all threads, not
-// dumpable, no core.
-struct LockdownSpec {
-  bool keep_ptrace =
-      false;  // CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, where the policy names binaries
-};
-Result<> lock_down(const LockdownSpec& spec);
+// The broker's own confinement, in two steps.  Capabilities belong to threads, so they go before
+// the first thread starts; the filter is set for all threads at once, after the last privileged
+// call.
+Result<> drop_broker_capabilities();  // all sets empty, no_new_privs, not dumpable, no core
+Result<> lock_down();  // seccomp: no exec, no mounts, no ptrace, no modules, no namespaces
 
 }  // namespace keyward::isolation

@@ -1,0 +1,200 @@
+#include "supervisor/config.hpp"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+
+#include <charconv>
+#include <cstring>
+
+#include "base/file.hpp"
+#include "netproxy/policy/yaml.hpp"
+#include "supervisor/local_credentials.hpp"
+#include "supervisor/trust.hpp"
+
+namespace keyward::supervisor {
+namespace {
+
+constexpr const char* default_audit_file = "/var/log/keyward/audit.jsonl";
+constexpr const char* service_account_volume = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+std::string value_of(const EnvironmentMap& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string() : found->second;
+}
+
+Result<std::string> file_named_by(const EnvironmentMap& environment, const std::string& name) {
+  const std::string path = value_of(environment, name);
+  if (path.empty()) return std::string();
+  Result<std::string> content = read_file(path);
+  if (!content) return fail_at(name, std::move(content).error());
+  return content;
+}
+
+Result<unsigned> seconds_of(const EnvironmentMap& environment, const std::string& name,
+                            unsigned otherwise) {
+  const std::string text = value_of(environment, name);
+  if (text.empty()) return otherwise;
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds == 0 || seconds > 86400)
+    return fail(Code::invalid, name + ": must be a number of seconds from 1 to 86400");
+  return seconds;
+}
+
+Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
+  GatewaySettings settings;
+  settings.endpoint.url = value_of(environment, "OPENSHELL_ENDPOINT");
+  TRY_ASSIGN(settings.endpoint.ca_pem, file_named_by(environment, "OPENSHELL_TLS_CA"));
+  TRY_ASSIGN(settings.endpoint.client_cert_pem, file_named_by(environment, "OPENSHELL_TLS_CERT"));
+  TRY_ASSIGN(settings.endpoint.client_key_pem, file_named_by(environment, "OPENSHELL_TLS_KEY"));
+  settings.endpoint.server_name = value_of(environment, "OPENSHELL_GATEWAY_TLS_SERVER_NAME");
+  settings.token_file = value_of(environment, "OPENSHELL_SANDBOX_TOKEN_FILE");
+  settings.sandbox_id = value_of(environment, "OPENSHELL_SANDBOX_ID");
+  TRY_ASSIGN(settings.poll_seconds,
+             seconds_of(environment, "OPENSHELL_POLICY_POLL_INTERVAL_SECS", 10));
+  return settings;
+}
+
+Result<LocalSettings> local_settings(const RunOptions& options) {
+  LocalSettings settings;
+  if (!options.policy_file.empty()) {
+    TRY_ASSIGN(const std::string text, read_file(options.policy_file, netproxy::policy_file_limit));
+    TRY_ASSIGN(settings.policy, netproxy::parse_policy(text, options.policy_file));
+    settings.has_policy = true;
+  }
+  if (!options.local_credentials_file.empty()) {
+    TRY_ASSIGN(settings.credentials, load_local_credentials(options.local_credentials_file));
+  }
+  return settings;
+}
+
+Result<std::pair<std::string, netproxy::Address>> host_alias(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos)
+    return fail(Code::invalid, "--host-alias " + text + ": expected NAME=IP");
+  TRY_ASSIGN(std::string host, netproxy::canonical_host(text.substr(0, equals)));
+  auto address = netproxy::parse_address(text.substr(equals + 1));
+  if (!address) return fail_at("--host-alias " + text, std::move(address).error());
+  return std::pair{std::move(host), *address};
+}
+
+// Every address of this network namespace: what must never be dialled on behalf of the sandbox.
+Result<std::vector<netproxy::Address>> own_addresses() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return fail_errno("own addresses: getifaddrs");
+  std::vector<netproxy::Address> addresses;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) continue;
+    netproxy::Address address;
+    if (entry->ifa_addr->sa_family == AF_INET) {
+      std::memcpy(address.bytes.data(),
+                  &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr, 4);
+    } else if (entry->ifa_addr->sa_family == AF_INET6) {
+      address.v6 = true;
+      std::memcpy(address.bytes.data(),
+                  &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr, 16);
+    } else {
+      continue;
+    }
+    addresses.push_back(address);
+  }
+  ::freeifaddrs(list);
+  return addresses;
+}
+
+// Absent files are normal in small images: then there are no names but the aliases.
+Result<std::string> file_if_present(const char* path) {
+  Result<std::string> content = read_file(path);
+  if (!content && content.error().code == Code::not_found) return std::string();
+  return content;
+}
+
+Result<netproxy::ProxySettings> proxy_settings(const RunOptions& options) {
+  netproxy::ProxySettings settings;
+  settings.threads = options.proxy_threads;
+  TRY_ASSIGN(settings.resolv_conf, file_if_present("/etc/resolv.conf"));
+  TRY_ASSIGN(settings.hosts, file_if_present("/etc/hosts"));
+  for (const std::string& text : options.host_aliases) {
+    TRY_ASSIGN(auto alias, host_alias(text));
+    settings.host_aliases.push_back(std::move(alias));
+  }
+  TRY_ASSIGN(TrustStore store,
+             load_trust_store({options.upstream_ca_file, options.upstream_ca_only_file}));
+  if (!store.said.empty()) log::warn("trust_store_empty", {{"detail", store.said}});
+  settings.trust_store_pem = std::move(store.pem);
+  TRY_ASSIGN(settings.own_addresses, own_addresses());
+  return settings;
+}
+
+// The Workload API's socket as a path (SPIFFE Workload Endpoint, section 4).  An abstract or TCP
+// endpoint cannot be hidden by a mount, so it is refused.
+Result<std::string> workload_socket(const EnvironmentMap& environment, const std::string& name) {
+  std::string text = value_of(environment, name);
+  if (text.empty()) return text;
+  if (text.starts_with("unix:")) text.erase(0, 5);
+  if (text.starts_with("//")) text.erase(0, 2);
+  if (!text.starts_with('/'))
+    return fail(Code::invalid, name +
+                                   ": must be a socket with an absolute path; a TCP or abstract "
+                                   "endpoint cannot be hidden");
+  return text;
+}
+
+// What the sandbox must not see (design: every secret's directory is covered).
+Result<> collect_hidden(Config& config) {
+  config.hidden = config.options.hidden;
+  for (const char* name :
+       {"OPENSHELL_SANDBOX_TOKEN_FILE", "OPENSHELL_TLS_KEY", "OPENSHELL_K8S_SA_TOKEN_FILE"})
+    if (const std::string path = value_of(config.environment, name); !path.empty())
+      config.hidden.push_back(path);
+  if (!config.options.local_credentials_file.empty())
+    config.hidden.push_back(config.options.local_credentials_file);
+  for (const char* name :
+       {"OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET", "SPIFFE_ENDPOINT_SOCKET"}) {
+    TRY_ASSIGN(std::string path, workload_socket(config.environment, name));
+    if (!path.empty()) config.hidden.push_back(std::move(path));
+  }
+  config.hidden_if_present = {service_account_volume, "/run/keyward", "/run/keyward-gateway",
+                              "/var/lib/keyward", "/var/log/keyward"};
+  return {};
+}
+
+Result<> check_modes(const Config& config) {
+  if (!config.gateway) return {};
+  if (!config.options.policy_file.empty())
+    return fail(
+        Code::invalid,
+        "--policy: the gateway at OPENSHELL_ENDPOINT gives the policy; unset one of the two");
+  if (!config.options.local_credentials_file.empty())
+    return fail(Code::invalid,
+                "--local-credentials: the gateway at OPENSHELL_ENDPOINT gives the credentials; "
+                "unset one of the two");
+  return {};
+}
+
+}  // namespace
+
+const std::vector<std::string>& secret_variables() {
+  static const std::vector<std::string> names = {"OPENSHELL_SANDBOX_TOKEN"};
+  return names;
+}
+
+Result<Config> load_config(RunOptions options, EnvironmentMap environment) {
+  Config config;
+  config.options = std::move(options);
+  config.environment = std::move(environment);
+  if (!value_of(config.environment, "OPENSHELL_ENDPOINT").empty()) {
+    TRY_ASSIGN(config.gateway, gateway_settings(config.environment));
+  }
+  TRY(check_modes(config));
+  if (!config.gateway) {
+    TRY_ASSIGN(config.local, local_settings(config.options));
+  }
+  TRY_ASSIGN(config.proxy, proxy_settings(config.options));
+  TRY(collect_hidden(config));
+  config.audit_file =
+      config.options.audit_file.empty() ? default_audit_file : config.options.audit_file;
+  return config;
+}
+
+}  // namespace keyward::supervisor

@@ -1,0 +1,51 @@
+#pragma once
+// What a run is configured with, from options, environment and files; read once, before anything of
+// the sandbox exists.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "identity/rpc/gateway_client.hpp"
+#include "netproxy/io/proxy.hpp"
+#include "netproxy/policy/policy.hpp"
+#include "supervisor/child_environment.hpp"
+#include "supervisor/options.hpp"
+
+namespace keyward::supervisor {
+
+// The variables that carry secrets: taken out of the environment in place, before anything else is
+// read.
+const std::vector<std::string>& secret_variables();
+
+struct GatewaySettings {
+  identity::GatewayEndpoint endpoint;
+  std::string
+      token_file;  // OPENSHELL_SANDBOX_TOKEN_FILE; empty when the token came by the environment
+  std::string sandbox_id;  // OPENSHELL_SANDBOX_ID; must agree with the token's; may be empty
+  unsigned poll_seconds = 10;
+};
+
+struct LocalSettings {
+  netproxy::PolicyModel policy;
+  bool has_policy = false;  // without: everything is denied
+  netproxy::Credentials credentials;
+};
+
+struct Config {
+  RunOptions options;
+  EnvironmentMap environment;              // without the secret variables
+  std::optional<GatewaySettings> gateway;  // set: gateway mode
+  LocalSettings local;                     // used in local mode
+  netproxy::ProxySettings proxy;
+  std::vector<std::string> hidden;  // must exist
+  std::vector<std::string> hidden_if_present;
+  std::string audit_file;  // "-" = standard error
+};
+
+// Errors name the option, variable or file and the remedy.
+Result<Config> load_config(RunOptions options, EnvironmentMap environment);
+
+}  // namespace keyward::supervisor

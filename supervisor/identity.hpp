@@ -1,0 +1,34 @@
+#pragma once
+// Who this sandbox is and what it may use: the snapshots that the proxy reads, filled once in local
+// mode and kept fresh by a gateway session otherwise.
+
+#include <memory>
+
+#include "base/clock.hpp"
+#include "base/snapshot.hpp"
+#include "netproxy/credentials.hpp"
+#include "netproxy/policy/policy.hpp"
+#include "supervisor/config.hpp"
+#include "supervisor/gateway_session.hpp"
+
+namespace keyward::supervisor {
+
+struct Identity {
+  netproxy::Placeholder placeholder = netproxy::make_placeholder();
+  Snapshot<netproxy::Policy> policy;  // null: everything is denied
+  Snapshot<netproxy::Credentials> credentials;
+  isolation::FilesystemRules
+      filesystem;                  // of the policy at the start; fixed for the sandbox's life
+  EnvironmentMap provided;         // non-secret configuration for the program
+  bool gives_placeholder = false;  // the program gets placeholder keys
+  std::string user;                // process.run_as_user of the policy; empty = none
+  std::unique_ptr<GatewaySession>
+      session;  // null in local mode; last, so that its threads end first
+};
+
+// Local mode: compiles the policy and takes the credentials over.  Gateway mode: acquires the
+// token, asks the gateway, starts the refresher.  Errors name the setting and the remedy; nothing
+// has been started then.
+Result<std::unique_ptr<Identity>> start_identity(Config& config, Secret token, const Clock& clock);
+
+}  // namespace keyward::supervisor

@@ -1,0 +1,110 @@
+#include "supervisor/lifecycle.hpp"
+
+#include <poll.h>
+
+#include <chrono>
+
+#include "base/log.hpp"
+#include "isolation/peer_process.hpp"
+#include "netproxy/audit/jsonl.hpp"
+#include "supervisor/child_environment.hpp"
+#include "supervisor/signals.hpp"
+#include "supervisor/trust.hpp"
+
+namespace keyward::supervisor {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// The proxy asks by ports; isolation knows whose socket that is.
+class SandboxClients final : public netproxy::ClientIdentity {
+ public:
+  explicit SandboxClients(UniqueFd socket_diag) : peers_(std::move(socket_diag)) {}
+  Result<std::vector<std::string>> executables(std::uint16_t client_port,
+                                               std::uint16_t proxy_port) override {
+    return peers_.executables(client_port, proxy_port);
+  }
+
+ private:
+  isolation::PeerProcesses peers_;
+};
+
+// How long poll may wait: forever, or until the grace period ends.
+int milliseconds_until(const std::optional<SteadyClock::time_point>& deadline) {
+  if (!deadline) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - SteadyClock::now());
+  return static_cast<int>(std::max<std::int64_t>(0, left.count()));
+}
+
+}  // namespace
+
+Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, const Config& config) {
+  isolation::SandboxSpec spec;
+  spec.level = config.options.level;
+  spec.user.text = config.options.user;
+  spec.hidden = config.hidden;
+  spec.hidden_if_present = config.hidden_if_present;
+  spec.proxy_port = config.options.proxy_port;
+  spec.hostname = config.options.hostname;
+  return launcher.build(spec);
+}
+
+Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& sandbox,
+                                 const Identity& identity, const Clock& clock) {
+  RunningProxy running;
+  TRY_ASSIGN(running.authority, netproxy::CertificateAuthority::create(clock));
+  TRY_ASSIGN(running.audit, netproxy::open_audit_file(config.audit_file, clock));
+  running.client_identity = std::make_unique<SandboxClients>(std::move(sandbox.socket_diag));
+  TRY_ASSIGN(running.proxy,
+             netproxy::Proxy::start(
+                 std::move(sandbox.listener), config.proxy,
+                 {identity.policy, identity.credentials, identity.placeholder, *running.authority,
+                  *running.audit, *running.client_identity, clock}));
+  return running;
+}
+
+Result<> go(isolation::Launcher& launcher, const Go& parts) {
+  isolation::ProgramSpec program;
+  program.arguments = parts.config.options.command;
+  TRY_ASSIGN(
+      program.environment,
+      build_child_environment(
+          {parts.config.environment, parts.config.options.environment, parts.identity.provided,
+           parts.identity.gives_placeholder ? &parts.identity.placeholder : nullptr,
+           parts.sandbox.user, parts.sandbox.home, parts.sandbox.proxy_port}));
+  const std::string& directory = parts.config.options.directory;
+  program.directory = directory.empty() ? parts.sandbox.home : directory;
+  TRY_ASSIGN(program.files, trust_files(parts.proxy.authority->certificate_pem(),
+                                        parts.config.proxy.trust_store_pem));
+  program.filesystem = parts.identity.filesystem;
+  return launcher.start(program);
+}
+
+Result<isolation::Exit> wait_for_end(isolation::Launcher& launcher, const UniqueFd& signals,
+                                     const Config& config) {
+  std::optional<SteadyClock::time_point> kill_at;
+  for (;;) {
+    pollfd waiting[] = {{launcher.event_fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
+    if (::poll(waiting, 2, milliseconds_until(kill_at)) < 0 && errno != EINTR)
+      return fail_errno("supervisor: poll");
+    if (waiting[0].revents != 0) return launcher.wait();
+    if (kill_at && SteadyClock::now() >= *kill_at) {
+      log::warn("grace_ended", {{"action", "kill"}});
+      launcher.kill();
+      kill_at.reset();
+    }
+    TRY_ASSIGN(const int number, next_signal(signals));
+    if (number == 0) continue;
+    if (number == SIGCHLD) {
+      reap_strays(launcher.pid());
+      continue;
+    }
+    const bool second_term = number == SIGTERM && kill_at.has_value();
+    if (number == SIGTERM)
+      kill_at =
+          SteadyClock::now() + std::chrono::seconds(second_term ? 0 : config.options.grace_seconds);
+    TRY(launcher.signal(number));
+  }
+}
+
+}  // namespace keyward::supervisor

@@ -1,0 +1,186 @@
+#include "supervisor/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace keyward::supervisor {
+namespace {
+
+constexpr const char* about =
+    "Keyward supervisor: runs an untrusted program in a sandbox that holds no credential, and "
+    "signs what the policy allows.";
+
+constexpr const char* run_footer = R"(Modes:
+  local     --policy F without OPENSHELL_ENDPOINT; credentials from --local-credentials (for development)
+  gateway   OPENSHELL_ENDPOINT is set; policy and credentials come from the gateway, and a token is mandatory
+  neither   everything is denied
+
+Environment (gateway mode; removed from the sandbox's environment):
+  OPENSHELL_ENDPOINT            https://HOST:PORT, or http:// where HOST is a loopback address
+  OPENSHELL_TLS_CA              the CA of the gateway; OPENSHELL_TLS_CERT and OPENSHELL_TLS_KEY: a client certificate
+  OPENSHELL_SANDBOX_TOKEN_FILE  file with the sandbox's token; or OPENSHELL_SANDBOX_TOKEN: the token itself
+
+Exit codes:
+  N    the program's own          126  it is not executable       78   an isolation layer that was asked for is missing
+  128+N  it died of signal N      127  it was not found           125  Keyward's own failure; nothing was started
+
+Examples:
+  supervisor run --policy policy.yaml -- curl https://api.example.com/
+  OPENSHELL_ENDPOINT=https://gateway:17670 OPENSHELL_TLS_CA=ca.crt \
+    OPENSHELL_SANDBOX_TOKEN_FILE=/etc/openshell/auth/sandbox.jwt supervisor -- /usr/bin/agent)";
+
+constexpr const char* debug_footer =
+    R"(Exit codes are gRPC codes: 0 ok, 5 not found, 7 permission denied (another sandbox), 14 gateway unreachable,
+16 unauthenticated.  The running supervisor is asked over its control socket; where none runs, the token of the
+environment or of the token file is used.)";
+
+const std::map<std::string, isolation::Level> levels = {
+    {"strict", isolation::Level::strict},
+    {"standard", isolation::Level::standard},
+    {"no-namespace", isolation::Level::no_namespace},
+    {"same-uid", isolation::Level::same_uid}};
+const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debug},
+                                                      {"info", log::Level::info},
+                                                      {"warn", log::Level::warn},
+                                                      {"error", log::Level::error}};
+
+void declare_sandbox_options(CLI::App& run, RunOptions& options) {
+  run.add_option(
+      "--user", options.user,
+      "NAME|UID[:GID] of the program (default: `sandbox` of the image, else uid and gid 59123)");
+  run.add_option("--hide", options.hidden,
+                 "path whose directory the program must not see (repeatable); it must exist")
+      ->allow_extra_args(false);
+  run.add_option("--level", options.level,
+                 "strict | standard | no-namespace | same-uid (default: strict)")
+      ->transform(CLI::CheckedTransformer(levels));
+  run.add_option("--workdir,-w", options.directory,
+                 "directory that the program starts in (default: its home)");
+  run.add_option("--hostname", options.hostname, "hostname inside (default: sandbox)");
+  run.add_option("--env,-e", options.environment,
+                 "NAME=VALUE for the program, or NAME to pass it on (repeatable)")
+      ->allow_extra_args(false);
+  run.add_option("--grace", options.grace_seconds, "seconds between TERM and KILL (default: 10)")
+      ->check(CLI::Range(0, 3600));
+}
+
+void declare_proxy_options(CLI::App& run, RunOptions& options) {
+  run.add_option("--policy", options.policy_file, "policy file of local mode (docs/POLICY.md)");
+  run.add_option("--local-credentials", options.local_credentials_file,
+                 "credentials of local mode: a TOML file that only root can read");
+  run.add_option("--host-alias", options.host_aliases,
+                 "NAME=IP for upstream names without DNS (repeatable)")
+      ->allow_extra_args(false);
+  auto* adds = run.add_option("--upstream-ca", options.upstream_ca_file,
+                              "PEM file added to the upstreams' trust store");
+  run.add_option("--upstream-ca-only", options.upstream_ca_only_file,
+                 "PEM file that replaces the trust store")
+      ->excludes(adds);
+  run.add_option("--audit-log", options.audit_file,
+                 "file for one JSON line per decision, `-` = standard error (default: "
+                 "/var/log/keyward/audit.jsonl)");
+  run.add_option("--proxy-port", options.proxy_port,
+                 "port of the proxy inside the sandbox (default: 3128)")
+      ->check(CLI::Range(1, 65535));
+  run.add_option("--proxy-threads", options.proxy_threads, "threads of the proxy (default: 2)")
+      ->check(CLI::Range(1, 64));
+}
+
+CLI::App* declare_run(CLI::App& app, RunOptions& options) {
+  CLI::App* run =
+      app.add_subcommand("run", "start the sandbox and run a program in it (the default)");
+  declare_sandbox_options(*run, options);
+  declare_proxy_options(*run, options);
+  run->add_option("command", options.command, "the program and its arguments, after `--`");
+  run->positionals_at_end();
+  run->footer(run_footer);
+  return run;
+}
+
+CLI::App* declare_debug_rpc(CLI::App& app, DebugRpcOptions& options) {
+  CLI::App* debug = app.add_subcommand(
+      "debug-rpc", "ask the running supervisor or the gateway about this sandbox's identity");
+  debug->require_subcommand(1);
+  const std::array<std::pair<const char*, const char*>, 4> commands = {
+      {{"show-principal", "the claims of the current token"},
+       {"show-token", "the current token's fingerprint and expiry"},
+       {"refresh", "refresh the token now"},
+       {"get-sandbox-config", "ask the gateway for a sandbox's configuration"}}};
+  for (const auto& [name, help] : commands) {
+    CLI::App* command = debug->add_subcommand(name, help);
+    command->add_flag("--json", options.json, "print JSON");
+    command->add_option("--socket", options.socket, "control socket of the supervisor to ask");
+    if (std::string_view(name) == "show-token")
+      command->add_flag("--raw", options.raw, "print the token itself");
+    if (std::string_view(name) == "get-sandbox-config")
+      command->add_option("--sandbox-id", options.sandbox_id, "id of the sandbox to ask about")
+          ->required();
+    command->callback([&options, name = std::string(name)] { options.command = name; });
+  }
+  debug->footer(debug_footer);
+  return debug;
+}
+
+// The implied subcommand: everything before the program belongs to `run`.
+std::vector<std::string> with_subcommand(std::vector<std::string> arguments) {
+  const std::array<std::string_view, 6> known = {"run", "debug-rpc", "--help",
+                                                 "-h",  "--version", "help"};
+  if (arguments.empty()) arguments.emplace_back("--help");
+  if (arguments[0] == "help") arguments[0] = "--help";
+  if (std::find(known.begin(), known.end(), arguments[0]) == known.end())
+    arguments.insert(arguments.begin(), "run");
+  return arguments;
+}
+
+Result<Options> finish(Options options, const CLI::App& run, RunOptions run_options,
+                       DebugRpcOptions debug_options) {
+  if (!run.parsed()) {
+    options.action = std::move(debug_options);
+    return options;
+  }
+  if (run_options.command.empty())
+    return fail(Code::invalid,
+                "run: no program given: supervisor run [OPTIONS] -- PROGRAM [ARGUMENT...]");
+  if (run_options.proxy_threads == 0) run_options.proxy_threads = 1;
+  options.action = std::move(run_options);
+  return options;
+}
+
+}  // namespace
+
+Result<Options> parse_options(const std::vector<std::string>& arguments) {
+  Options options;
+  RunOptions run_options;
+  DebugRpcOptions debug_options;
+  CLI::App app(about, "supervisor");
+  app.set_version_flag("--version", KEYWARD_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--log-level", options.log_level, "debug | info | warn | error (default: warn)")
+      ->transform(CLI::CheckedTransformer(log_levels))
+      ->envname("OPENSHELL_LOG_LEVEL");
+  CLI::App* run = declare_run(app, run_options);
+  declare_debug_rpc(app, debug_options);
+
+  std::vector<std::string> reversed = with_subcommand(arguments);
+  std::reverse(reversed.begin(), reversed.end());  // CLI11 takes its vector from the back
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    options.action = Answer{run->parsed() ? run->help() : app.help()};
+    return options;
+  } catch (const CLI::CallForAllHelp&) {
+    options.action = Answer{app.help("", CLI::AppFormatMode::All)};
+    return options;
+  } catch (const CLI::CallForVersion&) {
+    options.action = Answer{std::string("supervisor ") + KEYWARD_VERSION + "\n"};
+    return options;
+  } catch (const CLI::ParseError& error) {
+    return fail(Code::invalid, std::string(error.what()) + " (see supervisor --help)");
+  }
+  return finish(std::move(options), *run, std::move(run_options), std::move(debug_options));
+}
+
+}  // namespace keyward::supervisor
