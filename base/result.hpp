@@ -53,16 +53,16 @@ tl::unexpected<Error> fail_at(std::string_view where, Error error);
 #define KEYWARD_JOIN(a, b) KEYWARD_JOIN_INNER(a, b)
 
 // TRY(expr): returns the error of a Result<> expression from the enclosing function.
-#define TRY(expression)                                                       \
-  do {                                                                        \
-    auto KEYWARD_JOIN(try_, __LINE__) = (expression);                         \
-    if (!KEYWARD_JOIN(try_, __LINE__))                                        \
-      return tl::unexpected(std::move(KEYWARD_JOIN(try_, __LINE__)).error()); \
+#define TRY(expression) TRY_INNER(expression, KEYWARD_JOIN(try_, __COUNTER__))
+#define TRY_INNER(expression, result)                              \
+  do {                                                             \
+    auto result = (expression);                                    \
+    if (!result) return tl::unexpected(std::move(result).error()); \
   } while (false)
 
 // TRY_ASSIGN(auto x, expr): as TRY, and names the value.
 #define TRY_ASSIGN(declaration, expression) \
-  TRY_ASSIGN_INNER(declaration, expression, KEYWARD_JOIN(try_, __LINE__))
+  TRY_ASSIGN_INNER(declaration, expression, KEYWARD_JOIN(try_, __COUNTER__))
 #define TRY_ASSIGN_INNER(declaration, expression, result)        \
   auto result = (expression);                                    \
   if (!result) return tl::unexpected(std::move(result).error()); \

@@ -47,8 +47,11 @@ enum class Denial {
 struct Verdict {
   bool allowed = false;
   bool audited = false;  // allowed only because enforcement is audit
+  bool inspect =
+      false;  // of a tunnel: its requests are decided one by one, so it is opened (protocol: rest)
   Denial denial = Denial::none;
   const Endpoint* endpoint = nullptr;  // the one that decided; null when none matched
+  std::string path;    // of a request: the canonical path, which is decided, signed and forwarded
   std::string detail;  // one sentence for people: what was missing, what would allow it
 };
 
@@ -58,21 +61,32 @@ class Policy {
   // nearest first; empty when no rule needs them (needs_executables() is false).
   Verdict decide_connect(const Destination& to, std::span<const std::string> executables) const;
 
-  // `path` is the canonical path of the request (canonical_path), without the query.
+  // `path` as received, without the query.  Each endpoint reads it by its own rules
+  // (canonical_path): S3's where it signs for S3, the general ones elsewhere.  Deny rules of every
+  // matching endpoint win; among those that allow, the one with the longest `path` pattern decides.
   Verdict decide_request(const Destination& to, std::string_view method, std::string_view path,
                          std::span<const std::string> executables) const;
 
-  bool needs_executables() const;   // some rule names binaries other than "**"
-  const std::string& hash() const;  // hex SHA-256 of the model in canonical form
+  bool needs_executables() const {
+    return needs_executables_;
+  }                                                  // some rule names binaries other than "**"
+  const std::string& hash() const { return hash_; }  // hex SHA-256 of the model in canonical form
 
  private:
   friend Result<Policy> compile(const PolicyModel& model);
   struct Rule {
     std::vector<std::string> binaries;
-    std::vector<Endpoint> endpoints;
+    std::vector<std::shared_ptr<const Endpoint>> endpoints;
   };
+  struct Candidates {
+    std::vector<const Endpoint*> endpoints;  // longest path pattern first
+    bool other_program = false;  // a rule names the destination, but not for this program
+  };
+  Candidates candidates(const Destination& to, std::span<const std::string> executables) const;
+
   std::vector<Rule> rules_;
   std::string hash_;
+  bool needs_executables_ = false;
 };
 
 // Refuses what cannot be decided: bad globs, allowed_ips that touch never-open ranges, endpoints
@@ -85,5 +99,11 @@ Result<Policy> compile(const PolicyModel& model);
 // refused.
 enum class PathRules { general, s3_verbatim };
 Result<std::string> canonical_path(std::string_view raw, PathRules rules, bool allow_encoded_slash);
+
+// The services whose object keys are paths: no normalization, single encoding.
+bool is_s3_family(std::string_view service);
+
+std::string_view to_string(
+    Denial denial);  // "no_endpoint" …, the machine word of answers and audit
 
 }  // namespace keyward::netproxy
