@@ -2,7 +2,8 @@
 // The credentials of one sandbox, as the proxy sees them: an immutable snapshot that identity
 // replaces as a whole.
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,17 @@ struct Placeholder {
 };
 Placeholder make_placeholder();
 
-// The credentials for one request, or an error that says what is missing (none bound to the
-// endpoint, expired, ambiguous). The pointer lives as long as the snapshot.
-Result<const BoundAwsCredentials*> select_aws(const Credentials& credentials, std::string_view host,
-                                              std::uint16_t port, std::string_view path,
-                                              std::string_view provider, TimePoint now);
+// What a request needs credentials for.
+struct CredentialRequest {
+  std::string_view host;  // canonical
+  std::uint16_t port = 0;
+  std::string_view path;      // canonical
+  std::string_view provider;  // credential_binding.provider; empty = any
+};
+
+// The credentials whose binding fits best, or an error that says what is missing (none bound,
+// expired, ambiguous).  The pointer lives as long as the snapshot.
+Result<const BoundAwsCredentials*> select_aws(const Credentials& credentials,
+                                              const CredentialRequest& request, TimePoint now);
 
 }  // namespace keyward::netproxy

@@ -69,7 +69,7 @@ class Policy {
 
   bool needs_executables() const {
     return needs_executables_;
-  }                                                  // some rule names binaries other than "**"
+  }  // some rule names binaries other than "**"
   const std::string& hash() const { return hash_; }  // hex SHA-256 of the model in canonical form
 
  private:

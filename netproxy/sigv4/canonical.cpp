@@ -1,0 +1,181 @@
+#include "netproxy/sigv4/canonical.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "netproxy/policy/percent.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+// Connection-level fields, and what proxies and SDKs change on the way (aws-c-auth's list, and the
+// hop-by-hop fields).
+constexpr std::array<std::string_view, 24> unsigned_headers = {"authorization",
+                                                               "connection",
+                                                               "keep-alive",
+                                                               "proxy-connection",
+                                                               "proxy-authorization",
+                                                               "te",
+                                                               "trailer",
+                                                               "transfer-encoding",
+                                                               "upgrade",
+                                                               "expect",
+                                                               "user-agent",
+                                                               "accept",
+                                                               "accept-encoding",
+                                                               "x-amzn-trace-id",
+                                                               "via",
+                                                               "forwarded",
+                                                               "x-forwarded-for",
+                                                               "x-forwarded-proto",
+                                                               "x-forwarded-host",
+                                                               "amz-sdk-invocation-id",
+                                                               "amz-sdk-request",
+                                                               "content-length",
+                                                               "sec-websocket-key",
+                                                               "sec-websocket-version"};
+
+// A path that is already encoded, in its canonical single encoding.  Blanks and raw bytes are
+// encoded, escapes re-encoded.
+Result<std::string> single_encoding(std::string_view path) {
+  TRY_ASSIGN(const std::string decoded, percent_decode(path));
+  return percent_encode(decoded, Slash::keep);
+}
+
+std::string without_dots(std::string_view path) {
+  std::vector<std::string_view> kept;
+  bool directory = path.ends_with('/');
+  for (std::size_t at = 0; at <= path.size();) {
+    const auto end = std::min(path.find('/', at), path.size());
+    const std::string_view segment = path.substr(at, end - at);
+    if (segment == ".." && !kept.empty()) kept.pop_back();
+    if (segment != ".." && segment != "." && !segment.empty()) kept.push_back(segment);
+    at = end + 1;
+  }
+  std::string out;
+  for (const std::string_view segment : kept) out.append("/").append(segment);
+  if (out.empty() || directory) out += '/';
+  return out;
+}
+
+// The second layer: everything that is not unreserved or a slash, so `%20` becomes `%2520`.  A raw
+// blank has no first layer.
+std::string encode_once_more(std::string_view path) {
+  std::string out;
+  for (const char c : path) out += percent_encode(std::string_view(&c, 1), Slash::keep);
+  return out;
+}
+
+Result<std::pair<std::string, std::string>> query_item(std::string_view item) {
+  const auto equals = item.find('=');
+  TRY_ASSIGN(const std::string key, percent_decode(item.substr(0, equals)));
+  TRY_ASSIGN(const std::string value,
+             percent_decode(equals == std::string_view::npos ? "" : item.substr(equals + 1)));
+  return std::pair{percent_encode(key, Slash::encode), percent_encode(value, Slash::encode)};
+}
+
+struct Query {
+  std::string canonical, sent;
+};
+Result<Query> canonical_query(std::string_view query) {
+  std::vector<std::pair<std::string, std::string>> items;
+  Query result;
+  for (std::size_t at = 0; at < query.size();) {
+    const auto end = std::min(query.find('&', at), query.size());
+    if (end > at) {
+      const std::string_view raw = query.substr(at, end - at);
+      TRY_ASSIGN(auto item, query_item(raw));
+      if (!result.sent.empty()) result.sent += '&';
+      // A bare key stays bare on the wire: servers tell `?acl` from nothing, and the signature
+      // reads both as `acl=`.
+      result.sent.append(item.first)
+          .append(raw.find('=') == std::string_view::npos ? "" : "=")
+          .append(item.second);
+      items.push_back(std::move(item));
+    }
+    at = end + 1;
+  }
+  std::sort(items.begin(), items.end());
+  for (const auto& [key, value] : items)
+    result.canonical.append(result.canonical.empty() ? "" : "&")
+        .append(key)
+        .append("=")
+        .append(value);
+  return result;
+}
+
+// Runs of white space become one blank, also inside quotes; folded lines are white space.
+std::string folded(std::string_view value) {
+  std::string out;
+  for (const char c : trim(value)) {
+    const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    if (!blank)
+      out += c;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_signed_header(std::string_view lower_name) {
+  return std::find(unsigned_headers.begin(), unsigned_headers.end(), lower_name) ==
+         unsigned_headers.end();
+}
+
+Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle style) {
+  const auto mark = target.find('?');
+  const std::string_view raw = target.substr(0, mark);
+  if (!raw.empty() && raw[0] != '/')
+    return fail(Code::invalid, "sigv4: the target must begin with /");
+  CanonicalTarget result;
+  if (style.encode_again) {
+    const std::string path =
+        style.normalize ? without_dots(raw) : std::string(raw.empty() ? "/" : raw);
+    TRY_ASSIGN(std::string sent, single_encoding(path));
+    // A raw blank is encoded once; only text that was encoded before gets the second layer.
+    result.path = encode_once_more(path);
+    result.sent = std::move(sent);
+  } else {
+    TRY_ASSIGN(result.path, single_encoding(raw.empty() ? "/" : raw));
+    result.sent = result.path;
+  }
+  TRY_ASSIGN(const Query query,
+             canonical_query(mark == std::string_view::npos ? "" : target.substr(mark + 1)));
+  result.query = query.canonical;
+  if (!query.sent.empty()) result.sent += "?" + query.sent;
+  return result;
+}
+
+CanonicalRequest canonical_request(std::string_view method, const CanonicalTarget& target,
+                                   const Headers& headers, std::string_view payload_hash) {
+  std::map<std::string, std::string> lines;
+  for (const Header& header : headers) {
+    const auto [line, first] = lines.try_emplace(lower(header.name), folded(header.value));
+    if (!first) line->second += "," + folded(header.value);
+  }
+  std::string block;
+  CanonicalRequest request;
+  for (const auto& [name, value] : lines) {
+    block.append(name).append(":").append(value).append("\n");
+    request.signed_headers.append(request.signed_headers.empty() ? "" : ";").append(name);
+  }
+  request.text.append(method)
+      .append("\n")
+      .append(target.path)
+      .append("\n")
+      .append(target.query)
+      .append("\n");
+  request.text.append(block)
+      .append("\n")
+      .append(request.signed_headers)
+      .append("\n")
+      .append(payload_hash);
+  return request;
+}
+
+}  // namespace keyward::netproxy
