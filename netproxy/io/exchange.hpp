@@ -1,0 +1,51 @@
+#pragma once
+// One request and everything that is decided about it.  Pure but for the clock that is passed in.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "netproxy/audit/sink.hpp"
+#include "netproxy/credentials.hpp"
+#include "netproxy/http/head.hpp"
+#include "netproxy/io/dial.hpp"
+#include "netproxy/io/refusal.hpp"
+#include "netproxy/sigv4/signer.hpp"
+
+namespace keyward::netproxy {
+
+// What the connection says about its requests.
+struct Origin {
+  std::optional<Destination> tunnel;  // of the CONNECT that was answered with 200
+  bool secure = false;                // TLS was terminated
+  std::vector<std::string> executables;
+};
+
+struct Exchange {
+  RequestHead request;  // as received; after decide() and sign() as it is sent
+  std::shared_ptr<const Policy> policy;
+  std::shared_ptr<const Credentials> credentials;
+  Verdict verdict;
+  Route route;
+  std::string authority;  // the Host that is sent
+  std::string query;      // with its '?', may be empty
+  std::string asked_method, asked_path;
+  std::optional<Payload> payload;  // of a signed request
+  std::string credential;          // provider name
+  AuditEvent event;
+  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+  int answered = 0;  // status that the client has been sent, 0 while none
+};
+
+// Who is asked for what, and may that be?  Fills route, authority, verdict and the request's
+// target; strips hop-by-hop headers.
+Answer<> decide(Exchange& exchange, const Origin& origin);
+
+// Finds the credentials that the endpoint calls for and signs.  A request whose endpoint does not
+// sign passes unchanged.  Nothing may be forwarded after an error.
+Answer<> sign(Exchange& exchange, const Placeholder& placeholder, TimePoint now);
+
+std::string_view to_string(PayloadMode mode);
+
+}  // namespace keyward::netproxy

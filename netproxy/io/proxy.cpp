@@ -1,0 +1,142 @@
+#include "netproxy/io/proxy.hpp"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "base/log.hpp"
+#include "netproxy/io/session.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+constexpr std::chrono::milliseconds accept_pause{100};
+constexpr std::size_t trim_after = 256;  // closed connections
+
+// Counts a connection for as long as its session lives.
+class Place {
+ public:
+  explicit Place(Worker& worker) : worker_(worker) { ++worker_.shared.connections; }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() {
+    --worker_.shared.connections;
+    ++worker_.closed_connections;
+  }
+
+ private:
+  Worker& worker_;
+};
+
+Task<> serve(Worker& worker, UniqueFd socket) {
+  const Place place(worker);
+  try {
+    Session session(worker, std::move(socket));
+    co_await session.run();
+  } catch (const std::exception& failure) {
+    log::error("connection_failed", {{"what", failure.what()}});
+  }
+}
+
+// Too many: one answer that fits any socket buffer, and no waiting for a client that may be
+// hostile.
+void turn_away(const UniqueFd& socket) {
+  const std::string answer = render(overloaded(), {});
+  (void)::send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+Task<> accept(Worker& worker) {
+  asio::posix::stream_descriptor listener(worker.loop.context(), worker.listener.release());
+  asio::steady_timer pause(worker.loop.context());
+  worker.loop.on_stop([&listener] { listener.cancel(); });
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (!worker.loop.stopping()) {
+    const auto [waited] =
+        co_await listener.async_wait(asio::posix::descriptor_base::wait_read, token);
+    if (waited) continue;
+    // One at a time: the other loops take their share of a burst.
+    UniqueFd client(
+        ::accept4(listener.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!client) {
+      const bool nothing = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+      if (nothing) continue;
+      // Out of descriptors or memory: others must end first.
+      pause.expires_after(accept_pause);
+      co_await pause.async_wait(token);
+      continue;
+    }
+    if (worker.shared.connections >= worker.shared.settings.limits.max_connections) {
+      turn_away(client);
+      continue;
+    }
+    const int on = 1;
+    ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    asio::co_spawn(worker.loop.context(), serve(worker, std::move(client)), asio::detached);
+  }
+}
+
+void trim_memory(Worker& worker) {
+  if (worker.closed_connections < trim_after) return;
+  worker.closed_connections = 0;
+  ::malloc_trim(0);
+}
+
+class ThreadedProxy final : public Proxy {
+ public:
+  ThreadedProxy(ProxySettings settings, ProxyDeps deps)
+      : shared_{std::move(settings), deps, nullptr, {}} {}
+  ~ThreadedProxy() override;
+  Result<> launch(const UniqueFd& listener);
+  std::size_t active_connections() const override { return shared_.connections; }
+
+ private:
+  Result<> add_worker(const UniqueFd& listener);
+
+  Shared shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::jthread> threads_;
+};
+
+Result<> ThreadedProxy::add_worker(const UniqueFd& listener) {
+  // The same socket under another number: every loop waits on its own.
+  UniqueFd own(::fcntl(listener.get(), F_DUPFD_CLOEXEC, 0));
+  if (!own) return fail_errno("proxy: dup of the listener");
+  auto worker = std::make_unique<Worker>(shared_, std::move(own));
+  TRY_ASSIGN(worker->resolver, Resolver::create(worker->loop, shared_.settings));
+  Worker& it = *worker;
+  it.loop.on_tick([&it] { trim_memory(it); });
+  asio::co_spawn(it.loop.context(), accept(it), asio::detached);
+  workers_.push_back(std::move(worker));
+  return {};
+}
+
+Result<> ThreadedProxy::launch(const UniqueFd& listener) {
+  TRY_ASSIGN(shared_.upstream_tls, UpstreamTls::create(shared_.settings.trust_store_pem));
+  const int flags = ::fcntl(listener.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(listener.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    return fail_errno("proxy: listener");
+  for (unsigned i = 0; i < std::max(shared_.settings.threads, 1U); ++i) TRY(add_worker(listener));
+  for (const auto& worker : workers_) threads_.emplace_back([&loop = worker->loop] { loop.run(); });
+  return {};
+}
+
+ThreadedProxy::~ThreadedProxy() {
+  for (const auto& worker : workers_) worker->loop.stop();
+  threads_.clear();  // joins
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Proxy>> Proxy::start(UniqueFd listener, ProxySettings settings,
+                                            ProxyDeps deps) {
+  auto proxy = std::make_unique<ThreadedProxy>(std::move(settings), deps);
+  TRY(proxy->launch(listener));
+  return proxy;
+}
+
+}  // namespace keyward::netproxy

@@ -1,0 +1,187 @@
+// One request: decided, signed, sent with its body as a stream, answered.
+
+#include "netproxy/io/session.hpp"
+
+#include "netproxy/http/fields.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+constexpr std::chrono::milliseconds continue_patience{1000};
+
+bool is_safe(const std::string& method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+// May the request be sent again on a fresh connection?  Only if the first one was an old connection
+// that said nothing, and sending twice does no harm (RFC 9110 section 9.2.2).
+bool may_retry(const Exchange& exchange, const UpstreamConnection& upstream) {
+  return upstream.reused && upstream.inbox.empty() && exchange.request.framing == Framing::none &&
+         is_safe(exchange.request.method);
+}
+
+// The upload runs beside the reply: an upstream may answer before it has read everything.
+struct Background {
+  explicit Background(Loop& loop) : done(loop) {}
+  Event done;
+  bool finished = false;
+  Answer<> outcome;
+};
+
+Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
+  background.outcome = co_await upload.send(upstream.stream);
+  background.finished = true;
+  // A body that is at fault must not be answered by whoever got half of it.
+  if (!background.outcome && background.outcome.error().status == 400) upstream.stream.cancel();
+  background.done.set();
+}
+
+}  // namespace
+
+Task<bool> Session::serve_request(RequestHead request) {
+  Exchange exchange;
+  exchange.request = std::move(request);
+  exchange.event.http = true;
+  const bool keep_alive = exchange.request.keep_alive;
+  Answer<bool> outcome = co_await carry_out(exchange);
+  if (outcome) {
+    audit(exchange, nullptr);
+    co_return *outcome&& keep_alive;
+  }
+  // A body that nobody reads makes the connection useless.
+  const bool usable =
+      keep_alive && exchange.request.framing == Framing::none && exchange.answered == 0;
+  co_await refuse(exchange, std::move(outcome.error()), usable);
+  co_return usable;
+}
+
+// True: the client's connection can be used again.
+Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
+  exchange.policy = worker_.shared.deps.policy.get();
+  exchange.credentials = worker_.shared.deps.credentials.get();
+  identify_client(exchange.policy.get());
+  Answer<> ready = decide(exchange, origin_);
+  if (ready)
+    ready = sign(exchange, worker_.shared.deps.placeholder, worker_.shared.deps.clock.now());
+  if (!ready) co_return tl::unexpected(ready.error());
+
+  std::unique_ptr<BodyCheck> check;
+  if (exchange.payload) check = make_body_check(*exchange.payload, exchange.request);
+  Upload upload(client_, inbox_, exchange.request, std::move(check));
+  client_.expire_in(limits().idle_timeout);
+  continued_ = false;
+  ready = co_await upload.gather();
+  if (!ready) co_return tl::unexpected(ready.error());
+
+  Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
+  if (!upstream) co_return tl::unexpected(upstream.error());
+  co_return co_await forward_body(exchange, upload, std::move(*upstream));
+}
+
+// The head, and with it a body that is already here.
+Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& upload) {
+  const std::string head = serialize(exchange.request);
+  for (bool fresh = false;; fresh = true) {
+    Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, fresh);
+    if (!upstream) co_return upstream;
+    UpstreamConnection& connection = **upstream;
+    exchange.event.address = connection.address;
+    connection.stream.expire_in(limits().upstream_timeout);
+    const std::string_view body = upload.complete() ? upload.gathered() : std::string_view();
+    const Result<> sent = co_await connection.stream.write(head, body);
+    if (!sent && connection.reused && !fresh) continue;  // closed before it took the request
+    if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
+    // Nothing of the reply yet: an old connection may have been closed while the request was under
+    // way.
+    if (connection.reused && may_retry(exchange, connection)) {
+      client_.cancel_on_hangup(&connection.stream);
+      const Result<std::size_t> got = co_await connection.inbox.fill(connection.stream);
+      client_.cancel_on_hangup(nullptr);
+      const bool stale = !got || *got == 0;
+      if (stale && !connection.stream.expired() && !fresh) continue;
+    }
+    if (upload.complete()) upload.forget_gathered();
+    co_return upstream;
+  }
+}
+
+Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream) {
+  if (exchange.request.expects_continue && !upload.complete()) {
+    Answer<bool> go_on = co_await await_continue(exchange, *upstream);
+    if (!go_on) co_return go_on;
+    if (!*go_on) {  // the final answer has come instead: the body is not wanted
+      Reply reply;
+      reply.client_lives = reply.upstream_lives = false;
+      Answer<> relayed = co_await relay_response(exchange, *upstream, reply);
+      if (!relayed) co_return tl::unexpected(relayed.error());
+      co_return false;
+    }
+  }
+  Answer<Reply> reply = co_await await_reply(exchange, *upstream, upload);
+  exchange.event.bytes_up = upload.bytes();
+  if (!reply) co_return tl::unexpected(reply.error());
+  co_return co_await finish_exchange(exchange, std::move(upstream), std::move(*reply));
+}
+
+// True: send the body.  False: the upstream's final answer stands in its inbox.
+Task<Answer<bool>> Session::await_continue(Exchange& exchange, UpstreamConnection& upstream) {
+  Stream& stream = upstream.stream;
+  const SteadyTime until = std::chrono::steady_clock::now() + continue_patience;
+  bool silent = upstream.inbox.empty();
+  while (silent && std::chrono::steady_clock::now() < until) {
+    // A wake-up may only have been a session ticket: look, then wait again.
+    Io state = Io::ok;
+    const Result<std::size_t> got = upstream.inbox.try_fill(stream.transport(), state);
+    if (!got || state == Io::end)
+      co_return tl::unexpected(broken_upstream({Code::io, "the upstream closed the connection"}));
+    silent = *got == 0;
+    if (!silent) break;
+    const Result<bool> waited = co_await stream.wait_readable(continue_patience);
+    if (!waited) co_return tl::unexpected(broken_upstream(waited.error()));
+  }
+  if (!silent && !upstream.inbox.view().starts_with("HTTP/1.1 1")) co_return false;
+  (void)exchange;
+  ResponseHead go_on;
+  go_on.status = 100;
+  go_on.reason = "Continue";
+  Answer<> told = co_await relay_interim(go_on);
+  if (!told) co_return tl::unexpected(told.error());
+  continued_ = true;
+  co_return true;
+}
+
+Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamConnection& upstream,
+                                                  Upload& upload) {
+  Reply reply;
+  if (upload.complete()) {
+    client_.cancel_on_hangup(&upstream.stream);
+    Answer<> relayed = co_await relay_response(exchange, upstream, reply);
+    client_.cancel_on_hangup(nullptr);
+    if (!relayed) co_return tl::unexpected(relayed.error());
+    co_return reply;
+  }
+  Background background(worker_.loop);
+  asio::co_spawn(worker_.loop.context(), upload_beside(upload, upstream, background),
+                 asio::detached);
+  Answer<> relayed = co_await relay_response(exchange, upstream, reply);
+  if (!background.finished) {
+    // The answer is complete and the body is not: the rest of it is not wanted.
+    reply.client_lives = reply.upstream_lives = false;
+    upstream.stream.cancel();
+    client_.interrupt();
+  }
+  co_await background.done.wait();
+  const bool body_at_fault = !background.outcome && background.outcome.error().status == 400;
+  if (body_at_fault && exchange.answered == 0) co_return tl::unexpected(background.outcome.error());
+  if (!relayed) co_return tl::unexpected(relayed.error());
+  if (!background.outcome) reply.client_lives = reply.upstream_lives = false;
+  co_return reply;
+}
+
+Task<Answer<bool>> Session::finish_exchange(Exchange& exchange, UpstreamPtr upstream, Reply reply) {
+  (void)exchange;
+  if (reply.upstream_lives && upstream->inbox.empty()) worker_.pool.give(std::move(upstream));
+  co_return reply.client_lives;
+}
+
+}  // namespace keyward::netproxy

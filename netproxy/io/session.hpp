@@ -1,0 +1,68 @@
+#pragma once
+// One client connection, from its first byte to its end.
+
+#include "netproxy/io/exchange.hpp"
+#include "netproxy/io/inbox.hpp"
+#include "netproxy/io/upload.hpp"
+#include "netproxy/io/worker.hpp"
+
+namespace keyward::netproxy {
+
+class Session {
+ public:
+  // `worker` outlives the session.
+  Session(Worker& worker, UniqueFd socket);
+  Task<> run();
+
+ private:
+  enum class HeadState { complete, closed, timed_out, too_large, broken };
+  struct HeadRead {
+    HeadState state = HeadState::broken;
+    std::size_t size = 0;
+  };
+  struct Reply {  // what the upstream answered, while it is being passed on
+    ResponseHead head;
+    bool client_lives = true;    // the connection to the client can carry another request
+    bool upstream_lives = true;  // likewise, to the upstream
+  };
+
+  // session.cpp: connections and tunnels
+  Task<> serve_requests();
+  Task<HeadRead> read_head(std::chrono::seconds first_byte_within);
+  Task<bool> refuse_head(HeadRead read);
+  Task<> serve_connect(RequestHead request);
+  Answer<Verdict> read_connect(const RequestHead& request, Exchange& exchange);
+  Verdict decide_tunnel(const Exchange& exchange) const;
+  Task<Answer<>> relay_opaque(Exchange& exchange);
+  Task<bool> detect_protocol();
+  Task<bool> terminate_tls();
+  void identify_client(const Policy* policy);
+
+  // request.cpp: one request
+  Task<bool> serve_request(RequestHead request);
+  Task<Answer<bool>> carry_out(Exchange& exchange);
+  Task<Answer<UpstreamPtr>> send_request(Exchange& exchange, Upload& upload);
+  Task<Answer<bool>> forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream);
+  Task<Answer<Reply>> await_reply(Exchange& exchange, UpstreamConnection& upstream, Upload& upload);
+  Task<Answer<bool>> await_continue(Exchange& exchange, UpstreamConnection& upstream);
+  Task<Answer<bool>> finish_exchange(Exchange& exchange, UpstreamPtr upstream, Reply reply);
+
+  // relay.cpp: the way back
+  Task<Answer<ResponseHead>> read_response_head(Exchange& exchange, UpstreamConnection& upstream);
+  Task<Answer<>> relay_response(Exchange& exchange, UpstreamConnection& upstream, Reply& reply);
+  Task<Answer<>> relay_interim(const ResponseHead& head);
+  Task<> refuse(Exchange& exchange, Problem problem, bool keep_alive);
+  Task<> linger();
+  void audit(Exchange& exchange, const Problem* problem);
+
+  const ProxyLimits& limits() const { return worker_.shared.settings.limits; }
+
+  Worker& worker_;
+  Stream client_;
+  Inbox inbox_;
+  Origin origin_;
+  bool identified_ = false;
+  bool continued_ = false;  // the client has been told to go on with its body
+};
+
+}  // namespace keyward::netproxy

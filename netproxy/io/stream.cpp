@@ -1,0 +1,140 @@
+#include "netproxy/io/stream.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace keyward::netproxy {
+namespace {
+
+constexpr std::size_t record_size = 16 * 1024;
+
+}  // namespace
+
+Stream::Stream(Loop& loop, UniqueFd socket)
+    : loop_(loop),
+      descriptor_(loop.context(), socket.get()),
+      transport_(socket.release()),
+      entry_(loop.streams_.insert(loop.streams_.end(), this)) {}
+
+Stream::~Stream() { loop_.streams_.erase(entry_); }
+
+Result<> Stream::state() const {
+  if (expired_) return fail(Code::timeout, "timed out");
+  if (cancelled_) return fail(Code::unavailable, "cancelled");
+  return {};
+}
+
+Task<Result<>> Stream::wait(Io direction) {
+  Result<> usable = state();
+  if (!usable) co_return usable;
+  const auto type = direction == Io::want_read ? asio::posix::descriptor_base::wait_read
+                                               : asio::posix::descriptor_base::wait_write;
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  const auto [error] = co_await descriptor_.async_wait(type, token);
+  if (direction == Io::want_read && !error) transport_.set_readable();
+  if (std::exchange(interrupted_, false)) co_return fail(Code::unavailable, "interrupted");
+  co_return state();
+}
+
+Task<Result<bool>> Stream::wait_readable(std::chrono::milliseconds at_most) {
+  soft_expired_ = false;
+  soft_deadline_ = loop_.now() + at_most;
+  const Result<> waited = co_await wait(Io::want_read);
+  soft_deadline_ = SteadyTime::max();
+  if (!waited) co_return tl::unexpected(waited.error());
+  co_return !soft_expired_;
+}
+
+Task<Result<>> Stream::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    std::size_t count = 0;
+    const Io done = transport_.write(bytes, count);
+    bytes.remove_prefix(count);
+    if (done == Io::ok) continue;
+    if (done != Io::want_read && done != Io::want_write)
+      co_return fail(Code::io, transport_.error());
+    const Result<> waited = co_await wait(done);
+    if (!waited) co_return waited;
+  }
+  for (;;) {
+    const Io flushed = transport_.flush();
+    if (flushed == Io::ok) co_return Result<>{};
+    if (flushed != Io::want_write) co_return fail(Code::io, transport_.error());
+    const Result<> waited = co_await wait(flushed);
+    if (!waited) co_return waited;
+  }
+}
+
+Task<Result<>> Stream::write(std::string head, std::string_view body) {
+  const std::size_t room = head.size() < record_size ? record_size - head.size() : 0;
+  const std::size_t joined = std::min(room, body.size());
+  head.append(body.substr(0, joined));
+  const Result<> sent = co_await write(std::string_view(head));
+  if (!sent || joined == body.size()) co_return sent;
+  co_return co_await write(body.substr(joined));
+}
+
+Task<Result<>> Stream::handshake(SslPtr ssl) {
+  transport_.start_tls(std::move(ssl));
+  for (;;) {
+    const Io done = transport_.handshake();
+    if (done == Io::ok) co_return Result<>{};
+    if (done != Io::want_read && done != Io::want_write)
+      co_return fail(Code::io,
+                     done == Io::end ? "closed during the handshake" : transport_.error());
+    const Result<> waited = co_await wait(done);
+    if (!waited) co_return waited;
+  }
+}
+
+Task<Result<>> Stream::finish() {
+  for (;;) {
+    const Io done = transport_.finish();
+    if (done == Io::ok) co_return Result<>{};
+    if (done != Io::want_write) co_return fail(Code::io, transport_.error());
+    const Result<> waited = co_await wait(done);
+    if (!waited) co_return waited;
+  }
+}
+
+void Stream::cancel() {
+  cancelled_ = true;
+  descriptor_.cancel();
+}
+
+void Stream::interrupt() {
+  interrupted_ = true;
+  descriptor_.cancel();
+}
+
+void Stream::break_off() {
+  const linger at_once{1, 0};
+  ::setsockopt(socket(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+bool Stream::hung_up() {
+  // A plain client may close its sending side and still wait for the answer; a TLS client that does
+  // so is gone.
+  pollfd entry{socket(), static_cast<short>(transport_.secure() ? POLLRDHUP : 0), 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void Stream::check(SteadyTime now) {
+  if (now >= deadline_ && !expired_) {
+    expired_ = true;
+    descriptor_.cancel();
+  }
+  if (now >= soft_deadline_) {
+    soft_deadline_ = SteadyTime::max();
+    soft_expired_ = true;
+    descriptor_.cancel();
+  }
+  if (bound_ != nullptr && hung_up()) {
+    bound_->cancel();
+    bound_ = nullptr;
+  }
+}
+
+}  // namespace keyward::netproxy

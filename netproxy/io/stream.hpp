@@ -1,0 +1,67 @@
+#pragma once
+// A connection that coroutines can wait on: the transport tries, the loop waits.
+
+#include <list>
+#include <span>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+#include "netproxy/io/loop.hpp"
+#include "netproxy/tls/transport.hpp"
+
+namespace keyward::netproxy {
+
+// One reader and one writer may wait at a time.  Errors: Code::timeout after the deadline,
+// Code::unavailable after cancel(), Code::io with the socket's or TLS's own words.
+class Stream {
+ public:
+  Stream(Loop& loop, UniqueFd socket);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream();
+
+  // Whole, and on its way when the task ends.
+  Task<Result<>> write(std::string_view bytes);
+  // A head with the first bytes of its body in one TLS record.
+  Task<Result<>> write(std::string head, std::string_view body);
+  Task<Result<>> handshake(SslPtr ssl);
+  Task<Result<>> finish();  // no more bytes from us
+
+  Task<Result<>> wait(Io direction);  // Io::want_read or Io::want_write
+  // False: nothing came in that time; the stream stays usable.
+  Task<Result<bool>> wait_readable(std::chrono::milliseconds at_most);
+
+  // Everything that waits longer fails with Code::timeout.
+  void expire_in(std::chrono::milliseconds time) { deadline_ = loop_.now() + time; }
+  bool expired() const { return expired_; }
+  void cancel();     // for good
+  void interrupt();  // whoever waits now gets Code::unavailable; the stream stays usable
+  // The peer shall see a broken connection, not an orderly end.
+  void break_off();
+  // While set: when the peer hangs up, `other` is cancelled (seen by the tick).
+  void cancel_on_hangup(Stream* other) { bound_ = other; }
+
+  Transport& transport() { return transport_; }
+  Loop& loop() { return loop_; }
+  int socket() { return descriptor_.native_handle(); }
+
+ private:
+  friend class Loop;
+  void check(SteadyTime now);
+  bool hung_up();
+  Result<> state() const;
+
+  Loop& loop_;
+  asio::posix::stream_descriptor descriptor_;
+  Transport transport_;
+  std::list<Stream*>::iterator entry_;
+  SteadyTime deadline_ = SteadyTime::max();
+  SteadyTime soft_deadline_ = SteadyTime::max();
+  Stream* bound_ = nullptr;
+  bool expired_ = false;
+  bool cancelled_ = false;
+  bool soft_expired_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace keyward::netproxy

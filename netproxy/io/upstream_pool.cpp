@@ -1,0 +1,49 @@
+#include "netproxy/io/upstream_pool.hpp"
+
+namespace keyward::netproxy {
+
+UpstreamPool::UpstreamPool(Loop& loop) : loop_(loop) {
+  loop_.on_tick([this] { drop_old(); });
+  loop_.on_stop([this] {
+    idle_.clear();
+    count_ = 0;
+  });
+}
+
+UpstreamPtr UpstreamPool::take(const std::string& key) {
+  const auto found = idle_.find(key);
+  if (found == idle_.end()) return nullptr;
+  while (!found->second.empty()) {
+    UpstreamPtr connection = std::move(found->second.back());
+    found->second.pop_back();
+    --count_;
+    // Readable may mean a session ticket; data or an end means that it cannot be used.
+    if (!connection->stream.transport().idle_and_open()) continue;
+    connection->reused = true;
+    return connection;
+  }
+  return nullptr;
+}
+
+void UpstreamPool::give(UpstreamPtr connection) {
+  auto& waiting = idle_[connection->key];
+  if (loop_.stopping() || waiting.size() >= per_key || count_ >= overall) return;
+  connection->idle_since = loop_.now();
+  connection->stream.expire_in(2 * max_idle);
+  waiting.push_back(std::move(connection));
+  ++count_;
+}
+
+void UpstreamPool::drop_old() {
+  const SteadyTime oldest = loop_.now() - max_idle;
+  for (auto entry = idle_.begin(); entry != idle_.end();) {
+    auto& waiting = entry->second;
+    while (!waiting.empty() && waiting.front()->idle_since < oldest) {
+      waiting.pop_front();
+      --count_;
+    }
+    entry = waiting.empty() ? idle_.erase(entry) : std::next(entry);
+  }
+}
+
+}  // namespace keyward::netproxy
