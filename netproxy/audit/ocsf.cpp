@@ -34,7 +34,8 @@ class Line {
   Line& text(std::string_view key, std::string_view value) {
     if (value.empty()) return *this;
     start(key);
-    text_ += log::json_quote(value);
+    truncated_ = truncated_ || value.size() > audit_text_limit;
+    text_ += log::json_quote(value.substr(0, audit_text_limit));
     return *this;
   }
   Line& open(std::string_view key) {
@@ -48,6 +49,7 @@ class Line {
     first_ = false;
     return *this;
   }
+  bool truncated() const { return truncated_; }
   std::string take() { return std::move(text_ += '}'); }
 
  private:
@@ -57,7 +59,7 @@ class Line {
     text_.append("\"").append(key).append("\":");
   }
   std::string text_ = "{";
-  bool first_ = true;
+  bool first_ = true, truncated_ = false;
 };
 
 struct Class {
@@ -87,7 +89,7 @@ void add_request(Line& line, const AuditEvent& event) {
       .text("scheme", event.scheme)
       .text("hostname", event.host)
       .number("port", event.port)
-      .text("path", event.path);
+      .text("path", std::string_view(event.path).substr(0, event.path.find('?')));
   line.close().close();
   line.open("http_response")
       .number("code", event.status)
@@ -126,6 +128,7 @@ std::string ocsf_line(const AuditEvent& event, std::uint64_t sequence, TimePoint
   line.number("bytes_in", static_cast<std::int64_t>(event.bytes_down)).close();
   line.open("unmapped").text("credential", event.credential).text("signing", event.signing);
   if (event.audited) line.text("enforcement", "audit");
+  if (line.truncated()) line.text("truncated", "yes");
   line.number("duration_us", event.microseconds).close();
   return line.take();
 }

@@ -9,6 +9,9 @@
 
 namespace keyward::netproxy {
 
+// A longer text is cut, and the line says so (`unmapped.truncated`).
+constexpr std::size_t audit_text_limit = 2048;  // bytes
+
 // Without the line feed.  `sequence` grows by one with every record of a file, so that a gap shows.
 std::string ocsf_line(const AuditEvent& event, std::uint64_t sequence, TimePoint time);
 
