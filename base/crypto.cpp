@@ -86,25 +86,38 @@ std::string random_uuid() {
          digits.substr(16, 4) + "-" + digits.substr(20);
 }
 
-void Sha256::Free::operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  require(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+template <std::size_t size>
+void StreamHash<size>::Free::operator()(EVP_MD_CTX* context) const noexcept {
+  EVP_MD_CTX_free(context);
 }
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-Sha256::~Sha256() = default;
 
-void Sha256::update(std::string_view data) {
+template <std::size_t size>
+StreamHash<size>::StreamHash() : context_(EVP_MD_CTX_new()) {
+  const EVP_MD* kind = size == 32 ? EVP_sha256() : EVP_sha1();
+  require(context_ && EVP_DigestInit_ex(context_.get(), kind, nullptr) == 1);
+}
+template <std::size_t size>
+StreamHash<size>::StreamHash(StreamHash&&) noexcept = default;
+template <std::size_t size>
+StreamHash<size>& StreamHash<size>::operator=(StreamHash&&) noexcept = default;
+template <std::size_t size>
+StreamHash<size>::~StreamHash() = default;
+
+template <std::size_t size>
+void StreamHash<size>::update(std::string_view data) {
   require(EVP_DigestUpdate(context_.get(), data.data(), data.size()) == 1);
 }
 
-Digest Sha256::finish() {
-  Digest digest;
+template <std::size_t size>
+std::array<std::uint8_t, size> StreamHash<size>::finish() {
+  std::array<std::uint8_t, size> digest;
   require(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
   require(EVP_DigestInit_ex(context_.get(), nullptr, nullptr) == 1);
   return digest;
 }
+
+template class StreamHash<32>;
+template class StreamHash<20>;
 
 void FreeKey::operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
 

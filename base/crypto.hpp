@@ -29,17 +29,18 @@ std::string random_bytes(
     std::size_t count);     // from the kernel; aborts where there is no entropy source
 std::string random_uuid();  // RFC 4122 version 4, lower case
 
-// SHA-256 of a stream.
-class Sha256 {
+// The hash of a stream, of `size` bytes.
+template <std::size_t size>
+class StreamHash {
  public:
-  Sha256();
-  Sha256(Sha256&&) noexcept;
-  Sha256& operator=(Sha256&&) noexcept;
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-  ~Sha256();
+  StreamHash();
+  StreamHash(StreamHash&&) noexcept;
+  StreamHash& operator=(StreamHash&&) noexcept;
+  StreamHash(const StreamHash&) = delete;
+  StreamHash& operator=(const StreamHash&) = delete;
+  ~StreamHash();
   void update(std::string_view data);
-  Digest finish();  // resets, so that the object can hash the next stream
+  std::array<std::uint8_t, size> finish();  // resets, so that the object can hash the next stream
 
  private:
   struct Free {
@@ -47,6 +48,8 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+using Sha256 = StreamHash<32>;
+using Sha1 = StreamHash<20>;  // for formats that demand it, never for security
 
 struct FreeKey {
   void operator()(evp_pkey_st* key) const noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "netproxy/sigv4/aws_chunked.hpp"
 #include "netproxy/sigv4/signer.hpp"
 
 namespace keyward::netproxy {
@@ -28,10 +29,7 @@ Result<Payload> choose_without_value(const RequestHead& head) {
 }
 
 Result<Payload> choose_trailer(const RequestHead& head) {
-  for (const char* name : {"x-amz-decoded-content-length", "x-amz-trailer"})
-    if (count_headers(head.headers, name) != 1)
-      return fail(Code::invalid,
-                  std::string(unsigned_trailer) + " needs exactly one " + name + " header");
+  TRY(read_aws_chunked_plan(head.headers));
   if (head.framing == Framing::none)
     return fail(Code::invalid, std::string(unsigned_trailer) + " needs a body");
   return Payload{PayloadMode::unsigned_trailer, std::string(unsigned_trailer)};

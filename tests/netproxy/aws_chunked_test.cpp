@@ -1,0 +1,179 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "netproxy/sigv4/aws_chunked.hpp"
+
+using namespace keyward;
+using namespace keyward::netproxy;
+
+namespace {
+
+std::string checksum_of(std::string_view header, std::string_view data) {
+  auto checksum = Checksum::of_header(header);
+  REQUIRE(checksum.has_value());
+  checksum->update(data);
+  return checksum->finish();
+}
+
+Result<> check(const AwsChunkedPlan& plan, std::string_view body, std::size_t piece) {
+  AwsChunkedCheck checker(plan);
+  for (; !body.empty(); body.remove_prefix(std::min(piece, body.size())))
+    TRY(checker.update(body.substr(0, piece)));
+  return checker.finish();
+}
+
+// boto3's own bytes for "hello".
+constexpr std::string_view hello = "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
+const AwsChunkedPlan hello_plan{5, {"x-amz-checksum-crc32"}};
+
+}  // namespace
+
+TEST_CASE("checksum: published and independently computed values") {
+  const std::string many(66'560, 'a');
+  struct Case {
+    const char* header;
+    std::string_view data;
+    const char* value;
+  };
+  for (const Case& c :
+       {Case{"x-amz-checksum-crc32", many, "sK4Y7A=="},
+        {"x-amz-checksum-crc32c", many, "sOO8/Q=="},
+        {"x-amz-checksum-crc64nvme", many, "pRf+emrnL+A="},
+        {"x-amz-checksum-sha1", many, "qOlv5ixdz2jRNhlSLmgH6iaTKRI="},
+        {"x-amz-checksum-sha256", many, "zWnTiHxq+SZLEA17dgIzEzXZqn4718MM3G1vS/uzyIg="},
+        {"x-amz-checksum-crc32c", "a", "wdBDMA=="},
+        {"x-amz-checksum-crc64nvme", "123456789", "rosUhgp5mIg="},
+        {"x-amz-checksum-crc32", "hello", "NhCmhg=="},
+        {"x-amz-checksum-crc32", "", "AAAAAA=="}}) {
+    CAPTURE(c.header);
+    CHECK(checksum_of(c.header, c.data) == c.value);
+  }
+  CHECK_FALSE(Checksum::of_header("x-amz-checksum-xxhash64").has_value());
+  CHECK_FALSE(Checksum::of_header("content-md5").has_value());
+}
+
+TEST_CASE("checksum: the split of the data does not matter") {
+  std::string data;
+  for (int i = 0; i < 1000; ++i) data += static_cast<char>(i * 7 + i / 256);
+  for (const char* header : {"x-amz-checksum-crc32", "x-amz-checksum-crc32c",
+                             "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1"}) {
+    const std::string whole = checksum_of(header, data);
+    for (std::size_t cut = 0; cut < 40; ++cut) {
+      auto checksum = Checksum::of_header(header);
+      checksum->update(std::string_view(data).substr(0, cut));
+      checksum->update(std::string_view(data).substr(cut));
+      CHECK(checksum->finish() == whole);
+    }
+  }
+}
+
+TEST_CASE("aws-chunked: accepts what clients send, in every split") {
+  for (std::size_t piece = 1; piece <= hello.size(); ++piece) {
+    CAPTURE(piece);
+    CHECK(check(hello_plan, hello, piece).has_value());
+  }
+  const std::vector<std::pair<AwsChunkedPlan, std::string_view>> others = {
+      {{0, {"x-amz-checksum-crc32"}}, "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"},
+      {hello_plan, "2\r\nhe\r\n3\r\nllo\r\n0\r\nx-amz-checksum-crc32: NhCmhg== \r\n\r\n"},
+      {hello_plan, "0005\r\nhello\r\n000\r\nX-Amz-Checksum-Crc32:NhCmhg==\r\n\r\n"},
+      {{10, {"x-amz-checksum-crc32c"}},
+       "A\r\naaaaaaaaaa\r\n0\r\nx-amz-checksum-crc32c:5yZkMA==\r\n\r\n"},
+      {{5, {"x-amz-checksum-xxhash64"}},
+       "5\r\nhello\r\n0\r\nx-amz-checksum-xxhash64:anything\r\n\r\n"}};
+  for (const auto& [plan, body] : others) {
+    CAPTURE(body);
+    CHECK(check(plan, body, 3).has_value());
+  }
+}
+
+TEST_CASE("aws-chunked: refuses every framing fault, in every split") {
+  struct Case {
+    const char* name;
+    std::string_view body;
+  };
+  const Case cases[] = {
+      {"empty", ""},
+      {"bare LF after the size", "5\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"bare LF after the data", "5\r\nhello\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"bare LF after a trailer", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n"},
+      {"bare LF at the end", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\n"},
+      {"a signature",
+       "5;chunk-signature=00\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a blank before the size", " 5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a sign", "+5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a negative size", "-5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a hex prefix", "0x5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"seventeen digits",
+       "00000000000000005\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a size that overflows", "ffffffffffffffff\r\nhello\r\n0\r\n"},
+      {"an empty size line", "\r\nhello\r\n0\r\n\r\n"},
+      {"a chunk longer than its size", "4\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"shorter than declared", "4\r\nhell\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"longer than declared", "6\r\nhello!\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"no last chunk", "5\r\nhello\r\n"},
+      {"no trailer", "5\r\nhello\r\n0\r\n\r\n"},
+      {"no closing line", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n"},
+      {"an undeclared trailer",
+       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\nx-amz-meta-a:b\r\n\r\n"},
+      {"a trailer signature",
+       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\nx-amz-trailer-signature:00\r\n\r\n"},
+      {"a trailer twice",
+       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a wrong checksum", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhA==\r\n\r\n"},
+      {"other data", "5\r\nhallo\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
+      {"a trailer without colon", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32\r\n\r\n"},
+      {"a carriage return inside", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\r\n\r\n"},
+      {"bytes after the end", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\nX"},
+      {"a second body",
+       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n0\r\nx-amz-checksum-crc32:AAAAAA=="
+       "\r\n\r\n"}};
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    for (std::size_t piece : {1, 2, 3, 1000})
+      CHECK_FALSE(check(hello_plan, c.body, piece).has_value());
+  }
+}
+
+TEST_CASE("aws-chunked: a fault is remembered") {
+  AwsChunkedCheck checker(hello_plan);
+  CHECK_FALSE(checker.update("x\r\n").has_value());
+  CHECK_FALSE(checker.update(hello).has_value());
+  CHECK_FALSE(checker.finish().has_value());
+}
+
+TEST_CASE("aws-chunked: a long framing line is cut off early") {
+  AwsChunkedCheck checker(hello_plan);
+  CHECK_FALSE(checker.update(std::string(100'000, '0')).has_value());
+}
+
+TEST_CASE("aws-chunked: the head must announce length and trailer") {
+  const auto plan =
+      read_aws_chunked_plan({{"X-Amz-Decoded-Content-Length", "20971520"},
+                             {"x-amz-trailer", "x-amz-checksum-crc32, X-Amz-Checksum-Sha256"}});
+  REQUIRE(plan.has_value());
+  CHECK(plan->decoded_length == 20'971'520);
+  CHECK(plan->trailers ==
+        std::vector<std::string>{"x-amz-checksum-crc32", "x-amz-checksum-sha256"});
+  const auto refused = [](const char* length, const char* trailer) {
+    return !read_aws_chunked_plan(
+        {{"x-amz-decoded-content-length", length}, {"x-amz-trailer", trailer}});
+  };
+  for (const char* length : {"", "-1", "+1", " 1", "1 ", "0x1", "1e3", "18446744073709551616"}) {
+    CAPTURE(length);
+    CHECK(refused(length, "x-amz-checksum-crc32"));
+  }
+  for (const char* trailer : {"", ",", "x-amz-checksum-", "x-amz-meta-a", "content-length",
+                              "x-amz-checksum-crc32,", "x-amz-checksum-crc32,x-amz-checksum-crc32",
+                              "x-amz-trailer-signature", "x-amz-checksum-crc32\nx"}) {
+    CAPTURE(trailer);
+    CHECK(refused("1", trailer));
+  }
+  CHECK_FALSE(read_aws_chunked_plan({{"x-amz-trailer", "x-amz-checksum-crc32"}}).has_value());
+  CHECK_FALSE(read_aws_chunked_plan({{"x-amz-decoded-content-length", "1"}}).has_value());
+  CHECK_FALSE(read_aws_chunked_plan({{"x-amz-decoded-content-length", "1"},
+                                     {"x-amz-decoded-content-length", "1"},
+                                     {"x-amz-trailer", "x-amz-checksum-crc32"}})
+                  .has_value());
+}
