@@ -9,7 +9,7 @@ RULES = [
      "the environment is read once, in base/environment"),
     ("throw", r"\bthrow\b", (), "every failure is a Result"),
     ("new", r"\bnew\s+[A-Za-z_:]|\bnew\s*\(", (), "std::make_unique owns"),
-    ("delete", r"\bdelete\s+[A-Za-z_]|\bdelete\[\]", (), "owners delete"),
+    ("delete", r"\bdelete\s+[A-Za-z_]|\bdelete\[\]", ("netproxy/tls/",), "owners delete; OpenSSL's ex_data callbacks own raw pointers"),
     ("a shell", r"\b(std::)?system\s*\(|\bpopen\s*\(|\bexec[lv]p\w*\s*\(", (), "no program is run with privilege"),
     ("errno", r"\berrno\b", ("base/", "isolation/"), "fail_errno is the one place that turns errno into an error"),
     ("std::thread", r"\bstd::thread\b", (), "std::jthread joins"),
