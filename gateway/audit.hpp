@@ -1,0 +1,38 @@
+#pragma once
+// The gateway's audit trail: one JSON line per authentication and authorization decision (OCSF 1.8,
+// class 3002 Authentication where it failed, 6003 API Activity otherwise).  Never a token, never a
+// credential.
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+namespace keyward::gateway {
+
+struct ApiDecision {
+  std::string_view method;
+  std::string_view caller;      // "sandbox:ID", "operator", "anonymous"
+  std::string_view sandbox_id;  // that the request names
+  const Error* refusal = nullptr;
+};
+
+class AuditLog {
+ public:
+  // "-" = standard error; otherwise appended to, 0600.
+  static Result<std::unique_ptr<AuditLog>> open(const std::string& path, const Clock& clock);
+  AuditLog(UniqueFd fd, const Clock& clock) : fd_(std::move(fd)), clock_(clock) {}
+  void record(const ApiDecision& decision);  // any thread
+
+ private:
+  std::mutex mutex_;
+  UniqueFd fd_;
+  const Clock& clock_;
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace keyward::gateway

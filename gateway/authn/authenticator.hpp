@@ -1,0 +1,46 @@
+#pragma once
+// Who calls.  A caller is a sandbox by its token, the operator by the root-only socket, or
+// anonymous.
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "gateway/store/store.hpp"
+#include "identity/jwt/sandbox_token.hpp"
+
+namespace keyward::gateway {
+
+enum class PrincipalKind { anonymous, sandbox, operator_ };
+
+struct Principal {
+  PrincipalKind kind = PrincipalKind::anonymous;
+  std::string sandbox_id, jti;  // of a sandbox
+};
+
+// What a call presents.
+struct Presented {
+  std::string_view authorization;  // empty: no header
+  std::string_view refresh_id;     // x-keyward-refresh-id, only looked at for refreshes
+  bool is_refresh = false;         // the method is RefreshSandboxToken
+};
+
+class Authenticator {
+ public:
+  Authenticator(identity::KeySet keys, identity::VerifyRules rules, Store& store)
+      : keys_(std::move(keys)), rules_(std::move(rules)), store_(store) {}
+
+  // Code::unauthenticated with the wire contract's text.  A token of a deleted sandbox, a revoked
+  // or a superseded one is refused; a superseded one may still repeat its own refresh.
+  Result<Principal> authenticate(const Presented& presented, TimePoint now);
+
+ private:
+  Result<> check_state(const identity::SandboxClaims& claims, const Presented& presented);
+
+  identity::KeySet keys_;
+  identity::VerifyRules rules_;
+  Store& store_;
+};
+
+}  // namespace keyward::gateway

@@ -1,0 +1,154 @@
+#include "gateway/rpc/sandbox_service.hpp"
+
+#include <grpcpp/grpcpp.h>
+
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "gateway/authz/guard.hpp"
+#include "gateway/rpc/provider_environment.hpp"
+#include "gateway/rpc/status.hpp"
+#include "openshell.grpc.pb.h"
+
+namespace keyward::gateway {
+namespace {
+
+namespace v1 = openshell::v1;
+namespace sandbox_v1 = openshell::sandbox::v1;
+
+std::string_view metadata(const grpc::ServerContext& context, const char* name) {
+  const auto found = context.client_metadata().find(name);
+  return found == context.client_metadata().end()
+             ? std::string_view()
+             : std::string_view(found->second.data(), found->second.size());
+}
+
+std::string caller_of(const Principal& principal) {
+  if (principal.kind == PrincipalKind::sandbox) return "sandbox:" + principal.sandbox_id;
+  return principal.kind == PrincipalKind::operator_ ? "operator" : "anonymous";
+}
+
+std::uint64_t first_bytes(const Digest& digest) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | digest.at(static_cast<std::size_t>(i));
+  return value;
+}
+
+class SandboxService final : public v1::OpenShell::Service {
+ public:
+  explicit SandboxService(ServiceDeps deps) : deps_(deps) {}
+
+  grpc::Status Health(grpc::ServerContext*, const v1::HealthRequest*,
+                      v1::HealthResponse* response) override {
+    response->set_status(v1::SERVICE_STATUS_HEALTHY);
+    response->set_version(KEYWARD_VERSION);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RefreshSandboxToken(grpc::ServerContext* context,
+                                   const v1::RefreshSandboxTokenRequest* request,
+                                   v1::RefreshSandboxTokenResponse* response) override {
+    return answer(
+        *context, {Method::refresh_sandbox_token, "RefreshSandboxToken", ""},
+        [&](const Principal& principal) -> Result<> {
+          if (request->extension_service_names_size() > 0)
+            return fail(Code::unsupported, "extension credentials are not served by this version");
+          std::string refresh_id(metadata(*context, "x-keyward-refresh-id"));
+          if (refresh_id.size() > 128)
+            return fail(Code::invalid, "x-keyward-refresh-id is too long");
+          if (refresh_id.empty())
+            refresh_id = random_uuid();  // nobody can repeat it: the old token is dead at once
+          TRY_ASSIGN(const IssuedToken issued,
+                     deps_.issuer.refresh(principal.sandbox_id, principal.jti, refresh_id,
+                                          deps_.clock.now()));
+          response->set_token(std::string(issued.token.reveal()));
+          response->set_expires_at_ms(issued.expires.time_since_epoch().count());
+          return {};
+        });
+  }
+
+  grpc::Status GetSandboxConfig(grpc::ServerContext* context,
+                                const sandbox_v1::GetSandboxConfigRequest* request,
+                                sandbox_v1::GetSandboxConfigResponse* response) override {
+    return answer(
+        *context, {Method::get_sandbox_config, "GetSandboxConfig", request->sandbox_id()},
+        [&](const Principal&) -> Result<> {
+          TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_id(request->sandbox_id()));
+          TRY_ASSIGN(const auto providers, deps_.store.providers_of(sandbox.id));
+          if (!sandbox.policy.empty() &&
+              !response->mutable_policy()->ParseFromString(sandbox.policy))
+            return fail(Code::internal, "stored policy is unreadable");
+          response->set_version(sandbox.policy_version);
+          response->set_policy_hash(sandbox.policy_hash);
+          response->set_policy_source(sandbox_v1::POLICY_SOURCE_SANDBOX);
+          response->set_provider_env_revision(provider_revision(providers));
+          response->set_config_revision(first_bytes(
+              sha256(sandbox.policy_hash + "/" + std::to_string(sandbox.policy_version))));
+          response->set_workspace("default");
+          response->set_policy_validation_failure_mode("fail_closed");
+          return {};
+        });
+  }
+
+  grpc::Status GetSandboxProviderEnvironment(
+      grpc::ServerContext* context, const v1::GetSandboxProviderEnvironmentRequest* request,
+      v1::GetSandboxProviderEnvironmentResponse* response) override {
+    return answer(*context,
+                  {Method::get_sandbox_provider_environment, "GetSandboxProviderEnvironment",
+                   request->sandbox_id()},
+                  [&](const Principal&) -> Result<> {
+                    TRY_ASSIGN(const SandboxRow sandbox,
+                               deps_.store.sandbox_by_id(request->sandbox_id()));
+                    TRY_ASSIGN(const auto providers, deps_.store.providers_of(sandbox.id));
+                    return fill_provider_environment(
+                        providers, request->supports_static_credential_bindings(), *response);
+                  });
+  }
+
+  grpc::Status ReportPolicyStatus(grpc::ServerContext* context,
+                                  const v1::ReportPolicyStatusRequest* request,
+                                  v1::ReportPolicyStatusResponse*) override {
+    return answer(
+        *context, {Method::report_policy_status, "ReportPolicyStatus", request->sandbox_id()},
+        [&](const Principal&) -> Result<> {
+          const bool loaded = request->status() == v1::POLICY_STATUS_LOADED;
+          if (request->version() == 0 || (!loaded && request->status() != v1::POLICY_STATUS_FAILED))
+            return fail(Code::invalid, "version must be positive and status loaded or failed");
+          return deps_.store.set_policy_status(request->sandbox_id(), loaded ? "loaded" : "failed");
+        });
+  }
+
+ private:
+  struct Call {
+    Method method;
+    const char* name;
+    std::string sandbox_id;
+  };
+
+  // The one way into every handler.
+  template <class Handle>
+  grpc::Status answer(const grpc::ServerContext& context, const Call& call, Handle handle) {
+    const Presented presented{metadata(context, "authorization"),
+                              metadata(context, "x-keyward-refresh-id"),
+                              call.method == Method::refresh_sandbox_token};
+    Result<Principal> principal = deps_.authenticator.authenticate(presented, deps_.clock.now());
+    const Result<> allowed = principal ? authorize(*principal, call.method, call.sandbox_id)
+                                       : tl::unexpected(principal.error());
+    const std::string caller = principal ? caller_of(*principal) : "anonymous";
+    deps_.audit.record({call.name, caller, call.sandbox_id, allowed ? nullptr : &allowed.error()});
+    if (!allowed) return to_status(allowed.error());
+    const Result<> done = handle(*principal);
+    if (!done && (done.error().code == Code::internal || done.error().code == Code::io))
+      log::error("request_failed", {{"method", call.name}, {"detail", done.error().what}});
+    return done ? grpc::Status::OK : to_status(done.error());
+  }
+
+  ServiceDeps deps_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> make_sandbox_service(ServiceDeps deps) {
+  return std::make_unique<SandboxService>(deps);
+}
+
+}  // namespace keyward::gateway

@@ -1,0 +1,31 @@
+#pragma once
+// openshell.v1.OpenShell for supervisors: each handler is authenticate → authorize → answer, and
+// one audit record.
+
+#include <memory>
+
+#include "base/clock.hpp"
+#include "gateway/audit.hpp"
+#include "gateway/authn/authenticator.hpp"
+#include "gateway/issue/issuer.hpp"
+#include "gateway/store/store.hpp"
+
+namespace grpc {
+class Service;
+}
+
+namespace keyward::gateway {
+
+struct ServiceDeps {
+  Store& store;
+  Issuer& issuer;
+  Authenticator& authenticator;
+  AuditLog& audit;
+  const Clock& clock;
+};
+
+std::unique_ptr<grpc::Service> make_sandbox_service(ServiceDeps deps);
+std::unique_ptr<grpc::Service> make_operator_service(
+    ServiceDeps deps);  // only on the root-only socket
+
+}  // namespace keyward::gateway
