@@ -9,11 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/environment.hpp"
 #include "base/result.hpp"
 #include "netproxy/credentials.hpp"
 
 namespace keyward::supervisor {
 
+constexpr std::string_view trust_directory = "/etc/openshell-tls";
 // Where the child finds what it must trust (OpenShell's paths); root-owned, written before the
 // program starts.
 constexpr std::string_view ca_certificate_path =
@@ -22,8 +24,6 @@ constexpr std::string_view ca_bundle_path =
     "/etc/openshell-tls/ca-bundle.pem";  // trust store and Keyward's CA
 constexpr std::string_view java_trust_store_path =
     "/etc/openshell-tls/truststore.jks";  // the bundle, for JVMs
-
-using EnvironmentMap = std::map<std::string, std::string>;
 
 struct ChildEnvironmentInput {
   const EnvironmentMap& inherited;            // the supervisor's own, already without secrets

@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "base/clock.hpp"
+#include "base/environment.hpp"
 #include "base/snapshot.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/config.hpp"
-#include "supervisor/gateway_session.hpp"
 
 namespace keyward::supervisor {
 
@@ -22,13 +22,12 @@ struct Identity {
   EnvironmentMap provided;         // non-secret configuration for the program
   bool gives_placeholder = false;  // the program gets placeholder keys
   std::string user;                // process.run_as_user of the policy; empty = none
-  std::unique_ptr<GatewaySession>
-      session;  // null in local mode; last, so that its threads end first
 };
 
 // Local mode: compiles the policy and takes the credentials over.  Gateway mode: acquires the
 // token, asks the gateway, starts the refresher.  Errors name the setting and the remedy; nothing
 // has been started then.
-Result<std::unique_ptr<Identity>> start_identity(Config& config, Secret token, const Clock& clock);
+Result<std::unique_ptr<Identity>> start_identity(Config& config, SecretVariables secrets,
+                                                 const Clock& clock);
 
 }  // namespace keyward::supervisor

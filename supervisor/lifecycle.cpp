@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 
 #include "base/log.hpp"
@@ -19,7 +21,7 @@ using SteadyClock = std::chrono::steady_clock;
 // The proxy asks by ports; isolation knows whose socket that is.
 class SandboxClients final : public netproxy::ClientIdentity {
  public:
-  explicit SandboxClients(UniqueFd socket_diag) : peers_(std::move(socket_diag)) {}
+  explicit SandboxClients(UniqueFd queries) : peers_(std::move(queries)) {}
   Result<std::vector<std::string>> executables(std::uint16_t client_port,
                                                std::uint16_t proxy_port) override {
     return peers_.executables(client_port, proxy_port);
@@ -29,12 +31,19 @@ class SandboxClients final : public netproxy::ClientIdentity {
   isolation::PeerProcesses peers_;
 };
 
-// How long poll may wait: forever, or until the grace period ends.
-int milliseconds_until(const std::optional<SteadyClock::time_point>& deadline) {
-  if (!deadline) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - SteadyClock::now());
-  return static_cast<int>(std::max<std::int64_t>(0, left.count()));
-}
+// The time between TERM and KILL.
+struct Grace {
+  bool running = false;
+  SteadyClock::time_point end;
+
+  bool over() const { return running && SteadyClock::now() >= end; }
+  // How long poll may wait: forever, or until the period ends.
+  int milliseconds_left() const {
+    if (!running) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - SteadyClock::now());
+    return static_cast<int>(std::max<std::int64_t>(0, left.count()));
+  }
+};
 
 }  // namespace
 
@@ -46,6 +55,7 @@ Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, con
   spec.hidden_if_present = config.hidden_if_present;
   spec.proxy_port = config.options.proxy_port;
   spec.hostname = config.options.hostname;
+  spec.files_directory = trust_directory;
   return launcher.build(spec);
 }
 
@@ -54,7 +64,7 @@ Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& 
   RunningProxy running;
   TRY_ASSIGN(running.authority, netproxy::CertificateAuthority::create(clock));
   TRY_ASSIGN(running.audit, netproxy::open_audit_file(config.audit_file, clock));
-  running.client_identity = std::make_unique<SandboxClients>(std::move(sandbox.socket_diag));
+  running.client_identity = std::make_unique<SandboxClients>(std::move(sandbox.peer_queries));
   TRY_ASSIGN(running.proxy,
              netproxy::Proxy::start(
                  std::move(sandbox.listener), config.proxy,
@@ -82,16 +92,16 @@ Result<> go(isolation::Launcher& launcher, const Go& parts) {
 
 Result<isolation::Exit> wait_for_end(isolation::Launcher& launcher, const UniqueFd& signals,
                                      const Config& config) {
-  std::optional<SteadyClock::time_point> kill_at;
+  Grace grace;
   for (;;) {
     pollfd waiting[] = {{launcher.event_fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
-    if (::poll(waiting, 2, milliseconds_until(kill_at)) < 0 && errno != EINTR)
+    if (::poll(waiting, 2, grace.milliseconds_left()) < 0 && errno != EINTR)
       return fail_errno("supervisor: poll");
     if (waiting[0].revents != 0) return launcher.wait();
-    if (kill_at && SteadyClock::now() >= *kill_at) {
+    if (grace.over()) {
       log::warn("grace_ended", {{"action", "kill"}});
       launcher.kill();
-      kill_at.reset();
+      grace.running = false;
     }
     TRY_ASSIGN(const int number, next_signal(signals));
     if (number == 0) continue;
@@ -99,10 +109,10 @@ Result<isolation::Exit> wait_for_end(isolation::Launcher& launcher, const Unique
       reap_strays(launcher.pid());
       continue;
     }
-    const bool second_term = number == SIGTERM && kill_at.has_value();
-    if (number == SIGTERM)
-      kill_at =
-          SteadyClock::now() + std::chrono::seconds(second_term ? 0 : config.options.grace_seconds);
+    if (number == SIGTERM) {
+      const std::chrono::seconds period(grace.running ? 0 : config.options.grace_seconds);
+      grace = {true, SteadyClock::now() + period};
+    }
     TRY(launcher.signal(number));
   }
 }

@@ -12,7 +12,6 @@
 #include "base/log.hpp"
 #include "isolation/sandbox.hpp"
 #include "supervisor/config.hpp"
-#include "supervisor/debug_rpc.hpp"
 #include "supervisor/lifecycle.hpp"
 #include "supervisor/options.hpp"
 #include "supervisor/signals.hpp"
@@ -31,14 +30,15 @@ Result<int> run_sandbox(RunOptions options) {
              isolation::fork_launcher(secret_variables()));  // one thread, no secret read yet
   TRY_ASSIGN(const UniqueFd signals, take_signals());
   SecretVariables secrets = take_secret_variables(secret_variables());
-  TRY_ASSIGN(Config config,
-             load_config(std::move(options), environment_without(secret_variables())));
+  TRY_ASSIGN(Config config, load_config(std::move(options), environment_map()));
 
   const SystemClock clock;
   TRY_ASSIGN(isolation::BuiltSandbox sandbox, build_sandbox(*launcher, config));
+  TRY(isolation::drop_broker_capabilities());  // before the first thread: capabilities belong to
+                                               // threads
   TRY_ASSIGN(const auto identity, start_identity(config, std::move(secrets), clock));
   TRY_ASSIGN(const RunningProxy proxy, start_proxy(config, sandbox, *identity, clock));
-  TRY(isolation::lock_down({.keep_ptrace = needs_executables(*identity)}));
+  TRY(isolation::lock_down());
   TRY(go(*launcher, {config, sandbox, *identity, proxy}));
   TRY_ASSIGN(const isolation::Exit end, wait_for_end(*launcher, signals, config));
   return end.code;
@@ -61,7 +61,6 @@ int run(const std::vector<std::string>& arguments) {
     std::fputs(answer->text.c_str(), stdout);
     return 0;
   }
-  if (const auto* debug = std::get_if<DebugRpcOptions>(&options->action)) return debug_rpc(*debug);
   const Result<int> code = run_sandbox(std::get<RunOptions>(std::move(options->action)));
   return code ? *code : report(code.error());
 }
