@@ -37,7 +37,7 @@ Task<> serve(Worker& worker, UniqueFd socket) {
   const Place place(worker);
   try {
     Session session(worker, std::move(socket));
-    co_await session.run();
+    co_await session.serve_requests();
   } catch (const std::exception& failure) {
     log::error("connection_failed", {{"what", failure.what()}});
   }

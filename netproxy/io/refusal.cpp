@@ -107,6 +107,13 @@ Problem broken_body(const Error& error) {
   return problem;
 }
 
+Problem client_left(const Error& error) {
+  Problem problem = make(499, "client_closed", "the client left", error.what);
+  problem.layer = "client";
+  problem.proxy_error = "http_request_error";
+  return problem;
+}
+
 Problem overloaded() {
   Problem problem =
       make(503, "connection_limit", "too many connections", "close idle connections first");

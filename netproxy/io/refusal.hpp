@@ -24,6 +24,7 @@ Problem untrusted(const std::string& detail);    // 502, the upstream's certific
 Problem broken_upstream(const Error& error);     // 502 / 504, after something was sent
 Problem credential_missing(const Error& error);  // 403 / 503
 Problem broken_body(const Error& error);         // 400, body and its declaration disagree
+Problem client_left(const Error& error);         // nobody is there to be told
 Problem overloaded();                            // 503, too many connections
 Problem head_timeout();                          // 408
 Problem head_too_large();                        // 431

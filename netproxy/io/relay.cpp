@@ -48,7 +48,7 @@ Task<Answer<>> Session::relay_interim(const ResponseHead& head) {
   remove_header(interim.headers, "content-length");
   const std::string text = serialize(interim);
   const Result<> sent = co_await client_.write(std::string_view(text));
-  if (!sent) co_return tl::unexpected(broken_body(sent.error()));
+  if (!sent) co_return tl::unexpected(client_left(sent.error()));
   co_return Answer<>{};
 }
 
@@ -115,8 +115,7 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
     client_.expire_in(limits().idle_timeout);
     if (!text.empty() || !body.empty()) {
       const Result<> sent = co_await client_.write(std::exchange(text, {}), body);
-      if (!sent)
-        co_return tl::unexpected(broken_body({Code::io, "the client left: " + sent.error().what}));
+      if (!sent) co_return tl::unexpected(client_left(sent.error()));
     }
     exchange.event.bytes_down += body.size();
     upstream.inbox.consume(*taken);
@@ -134,6 +133,7 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
 Task<> Session::refuse(Exchange& exchange, Problem problem, bool keep_alive) {
   if (exchange.answered != 0) {
     client_.break_off();
+    lingered_ = true;  // no orderly end
     audit(exchange, &problem);
     co_return;
   }
@@ -158,6 +158,7 @@ Task<> Session::refuse(Exchange& exchange, Problem problem, bool keep_alive) {
 // could destroy the answer before the client has read it.
 Task<> Session::linger() {
   constexpr std::chrono::seconds patience{2};
+  if (std::exchange(lingered_, true)) co_return;
   const Result<> finished = co_await client_.finish();
   if (!finished) co_return;
   client_.expire_in(patience);
@@ -183,9 +184,8 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
   if (exchange.policy) event.policy_hash = exchange.policy->hash();
   event.outcome = Outcome::allowed;
   if (problem != nullptr) {
-    const bool policy = problem->proxy_error == "http_request_denied" || problem->layer == "ssrf" ||
-                        problem->status < 500;
-    event.outcome = policy ? Outcome::denied : Outcome::failed;
+    const bool refused = problem->status < 499 || problem->code == "no_policy";
+    event.outcome = refused ? Outcome::denied : Outcome::failed;
     event.reason = problem->code;
     event.detail = problem->detail;
   }

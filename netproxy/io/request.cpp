@@ -107,7 +107,7 @@ Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& uplo
 
 Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream) {
   if (exchange.request.expects_continue && !upload.complete()) {
-    Answer<bool> go_on = co_await await_continue(exchange, *upstream);
+    Answer<bool> go_on = co_await await_continue(*upstream);
     if (!go_on) co_return go_on;
     if (!*go_on) {  // the final answer has come instead: the body is not wanted
       Reply reply;
@@ -120,11 +120,12 @@ Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, Ups
   Answer<Reply> reply = co_await await_reply(exchange, *upstream, upload);
   exchange.event.bytes_up = upload.bytes();
   if (!reply) co_return tl::unexpected(reply.error());
-  co_return co_await finish_exchange(exchange, std::move(upstream), std::move(*reply));
+  if (reply->upstream_lives && upstream->inbox.empty()) worker_.pool.give(std::move(upstream));
+  co_return reply->client_lives;
 }
 
 // True: send the body.  False: the upstream's final answer stands in its inbox.
-Task<Answer<bool>> Session::await_continue(Exchange& exchange, UpstreamConnection& upstream) {
+Task<Answer<bool>> Session::await_continue(UpstreamConnection& upstream) {
   Stream& stream = upstream.stream;
   const SteadyTime until = std::chrono::steady_clock::now() + continue_patience;
   bool silent = upstream.inbox.empty();
@@ -140,7 +141,6 @@ Task<Answer<bool>> Session::await_continue(Exchange& exchange, UpstreamConnectio
     if (!waited) co_return tl::unexpected(broken_upstream(waited.error()));
   }
   if (!silent && !upstream.inbox.view().starts_with("HTTP/1.1 1")) co_return false;
-  (void)exchange;
   ResponseHead go_on;
   go_on.status = 100;
   go_on.reason = "Continue";
@@ -176,12 +176,6 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   if (!relayed) co_return tl::unexpected(relayed.error());
   if (!background.outcome) reply.client_lives = reply.upstream_lives = false;
   co_return reply;
-}
-
-Task<Answer<bool>> Session::finish_exchange(Exchange& exchange, UpstreamPtr upstream, Reply reply) {
-  (void)exchange;
-  if (reply.upstream_lives && upstream->inbox.empty()) worker_.pool.give(std::move(upstream));
-  co_return reply.client_lives;
 }
 
 }  // namespace keyward::netproxy

@@ -40,9 +40,6 @@ Ports connection_ports(int socket) {
 Session::Session(Worker& worker, UniqueFd socket)
     : worker_(worker), client_(worker.loop, std::move(socket)) {}
 
-Task<> Session::run() { co_await serve_requests(); }
-
-// Requests one after another until one side has had enough.
 Task<> Session::serve_requests() {
   std::chrono::seconds patience = limits().head_timeout;
   for (;;) {
@@ -162,28 +159,36 @@ Task<> Session::serve_connect(RequestHead request) {
   const Result<> opened =
       co_await client_.write(std::string_view("HTTP/1.1 200 Connection Established\r\n\r\n"));
   if (!opened) co_return;
-  const bool understood = co_await detect_protocol();
-  if (understood) co_await serve_requests();
+  Answer<> understood = co_await detect_protocol();
+  if (understood) {
+    co_await serve_requests();
+    co_return;
+  }
+  exchange.answered = 200;  // to the CONNECT; there is no language to say more in
+  audit(exchange, &understood.error());
 }
 
 // TLS is opened, plain HTTP is read as it is, anything else ends here.
-Task<bool> Session::detect_protocol() {
+Task<Answer<>> Session::detect_protocol() {
   client_.expire_in(limits().head_timeout);
   const Result<> readable = co_await client_.wait(Io::want_read);
   char first = 0;
   if (!readable || ::recv(client_.socket(), &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
-    co_return false;
+    co_return tl::unexpected(client_left({Code::io, "nothing was sent into the tunnel"}));
   constexpr char tls_handshake_record = 22;  // RFC 8446 section 5.1
   if (first == tls_handshake_record) co_return co_await terminate_tls();
-  co_return first >= 'A' && first <= 'Z';
+  if (first >= 'A' && first <= 'Z') co_return Answer<>{};
+  co_return tl::unexpected(
+      bad_request({Code::unsupported, "the tunnel carries neither TLS nor HTTP/1.1"}));
 }
 
-Task<bool> Session::terminate_tls() {
+Task<Answer<>> Session::terminate_tls() {
   Result<SslPtr> ssl = worker_.shared.deps.authority.new_session(origin_.tunnel->host);
-  if (!ssl) co_return false;
+  if (!ssl) co_return tl::unexpected(internal_failure(ssl.error()));
   origin_.secure = true;
   const Result<> shaken = co_await client_.handshake(std::move(*ssl));
-  co_return shaken.has_value();
+  if (shaken) co_return Answer<>{};
+  co_return tl::unexpected(client_left({Code::io, "TLS with the client: " + shaken.error().what}));
 }
 
 Task<Answer<>> Session::relay_opaque(Exchange& exchange) {

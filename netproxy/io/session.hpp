@@ -12,7 +12,8 @@ class Session {
  public:
   // `worker` outlives the session.
   Session(Worker& worker, UniqueFd socket);
-  Task<> run();
+  // Requests one after another, until one side has had enough.
+  Task<> serve_requests();
 
  private:
   enum class HeadState { complete, closed, timed_out, too_large, broken };
@@ -27,15 +28,14 @@ class Session {
   };
 
   // session.cpp: connections and tunnels
-  Task<> serve_requests();
   Task<HeadRead> read_head(std::chrono::seconds first_byte_within);
   Task<bool> refuse_head(HeadRead read);
   Task<> serve_connect(RequestHead request);
   Answer<Verdict> read_connect(const RequestHead& request, Exchange& exchange);
   Verdict decide_tunnel(const Exchange& exchange) const;
   Task<Answer<>> relay_opaque(Exchange& exchange);
-  Task<bool> detect_protocol();
-  Task<bool> terminate_tls();
+  Task<Answer<>> detect_protocol();
+  Task<Answer<>> terminate_tls();
   void identify_client(const Policy* policy);
 
   // request.cpp: one request
@@ -44,8 +44,7 @@ class Session {
   Task<Answer<UpstreamPtr>> send_request(Exchange& exchange, Upload& upload);
   Task<Answer<bool>> forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream);
   Task<Answer<Reply>> await_reply(Exchange& exchange, UpstreamConnection& upstream, Upload& upload);
-  Task<Answer<bool>> await_continue(Exchange& exchange, UpstreamConnection& upstream);
-  Task<Answer<bool>> finish_exchange(Exchange& exchange, UpstreamPtr upstream, Reply reply);
+  Task<Answer<bool>> await_continue(UpstreamConnection& upstream);
 
   // relay.cpp: the way back
   Task<Answer<ResponseHead>> read_response_head(Exchange& exchange, UpstreamConnection& upstream);
@@ -62,6 +61,7 @@ class Session {
   Inbox inbox_;
   Origin origin_;
   bool identified_ = false;
+  bool lingered_ = false;
   bool continued_ = false;  // the client has been told to go on with its body
 };
 

@@ -32,7 +32,9 @@ Task<Result<>> Stream::wait(Io direction) {
   const auto type = direction == Io::want_read ? asio::posix::descriptor_base::wait_read
                                                : asio::posix::descriptor_base::wait_write;
   const auto token = asio::as_tuple(asio::use_awaitable);
+  ++waiting_;
   const auto [error] = co_await descriptor_.async_wait(type, token);
+  --waiting_;
   if (direction == Io::want_read && !error) transport_.set_readable();
   if (std::exchange(interrupted_, false)) co_return fail(Code::unavailable, "interrupted");
   co_return state();
@@ -105,6 +107,7 @@ void Stream::cancel() {
 }
 
 void Stream::interrupt() {
+  if (waiting_ == 0) return;
   interrupted_ = true;
   descriptor_.cancel();
 }

@@ -62,6 +62,7 @@ class Stream {
   bool cancelled_ = false;
   bool soft_expired_ = false;
   bool interrupted_ = false;
+  int waiting_ = 0;
 };
 
 }  // namespace keyward::netproxy

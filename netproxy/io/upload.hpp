@@ -23,7 +23,6 @@ class Upload {
   std::string_view gathered() const;
   bool complete() const { return framing_.done() && judged_; }
   void forget_gathered();  // they were sent
-  bool begun() const { return sent_ > 0; }
 
   // Sends everything.  Problem with status 400: the client's body is at fault, and the upstream has
   // not seen its end; any other: the upstream does not take it.
