@@ -6,35 +6,23 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
+#include "identity/rpc/endpoint.hpp"
 #include "identity/token/slot.hpp"
+#include "identity/token/transport.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/model.hpp"
 
 namespace keyward::identity {
 
-// Status of a failed call: the gRPC code (0-16) travels beside the text, because exit codes of
-// debug-rpc are gRPC codes.
-struct RpcError {
-  int grpc_code = 2;
-  std::string message;
-};
-template <class T>
-using RpcResult = tl::expected<T, RpcError>;
-
-struct GatewayEndpoint {
-  std::string
-      url;  // OPENSHELL_ENDPOINT: https://HOST:PORT, or http:// where HOST is a loopback address
-  std::string ca_pem;  // OPENSHELL_TLS_CA: the only trust; required with https
-  std::string client_cert_pem, client_key_pem;  // optional pair
-  std::string server_name;  // OPENSHELL_GATEWAY_TLS_SERVER_NAME; empty = the URL's host
-};
-
 struct SandboxConfig {
   netproxy::PolicyModel policy;
   bool has_policy = false;
+  std::string policy_problem;      // not empty: the policy was sent and cannot be served
+  bool retain_last_valid = false;  // policy_validation_failure_mode; otherwise fail_closed
   std::uint32_t version = 0;
   std::string policy_hash;
   std::uint64_t config_revision = 0, provider_env_revision = 0;
@@ -45,24 +33,25 @@ struct ProviderEnvironment {
   netproxy::Credentials credentials;  // static AWS credentials with their bindings
   std::vector<std::pair<std::string, std::string>> environment;  // non-secret keys, for the child
   std::vector<std::string> secret_keys;  // names that the child gets as placeholders
+  std::vector<std::string> problems;     // why material was not taken; no secret in them
   std::uint64_t revision = 0;
 };
 
-struct RefreshedToken {
-  Secret token;
-  TimePoint expires;
+struct PolicyReport {
+  std::string sandbox_id;
+  std::uint32_t version = 0;
+  std::string load_error;  // empty: loaded
 };
 
-class GatewayClient {
+class GatewayClient : public RefreshTransport {
  public:
+  // Does not dial: the first call does.  Before any thread of the process reads its environment.
   static Result<std::unique_ptr<GatewayClient>> connect(const GatewayEndpoint& endpoint,
                                                         const TokenSlot& slot);
-  virtual ~GatewayClient() = default;
   virtual RpcResult<SandboxConfig> get_sandbox_config(const std::string& sandbox_id) = 0;
   virtual RpcResult<ProviderEnvironment> get_provider_environment(
       const std::string& sandbox_id) = 0;
-  virtual RpcResult<RefreshedToken> refresh(
-      const std::string& refresh_id) = 0;  // metadata x-keyward-refresh-id
+  virtual RpcResult<> report_policy_status(const PolicyReport& report) = 0;
 };
 
 }  // namespace keyward::identity

@@ -1,0 +1,163 @@
+#include "identity/rpc/gateway_client.hpp"
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "base/environment.hpp"
+#include "identity/rpc/provider_environment.hpp"
+#include "identity/rpc/status.hpp"
+#include "openshell.grpc.pb.h"
+#include "proto/policy_wire.hpp"
+
+namespace keyward::identity {
+namespace {
+
+using Stub = openshell::v1::OpenShell::Stub;
+
+constexpr std::chrono::seconds call_deadline{10};
+constexpr const char* refresh_id_metadata = "x-keyward-refresh-id";
+
+// gRPC would obey variables that an image can set: GRPC_TRACE prints headers, and with them the
+// token.
+void forget_library_variables() {
+  for (const auto& [name, value] : environment_map())
+    if (name.starts_with("GRPC_") || name.starts_with("grpc_")) ::unsetenv(name.c_str());
+}
+
+grpc::ChannelArguments channel_arguments(const GatewayEndpoint& endpoint) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  arguments.SetUserAgentPrefix("keyward/" KEYWARD_VERSION);
+  if (!endpoint.server_name.empty()) arguments.SetSslTargetNameOverride(endpoint.server_name);
+  return arguments;
+}
+
+std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const GatewayEndpoint& endpoint,
+                                                              bool tls) {
+  if (!tls) return grpc::InsecureChannelCredentials();
+  return grpc::SslCredentials({endpoint.ca_pem, endpoint.client_key_pem, endpoint.client_cert_pem});
+}
+
+class GrpcGatewayClient final : public GatewayClient {
+ public:
+  GrpcGatewayClient(std::string url, const std::shared_ptr<grpc::Channel>& channel,
+                    const TokenSlot& slot)
+      : url_(std::move(url)), stub_(openshell::v1::OpenShell::NewStub(channel)), slot_(slot) {}
+
+  RpcResult<SandboxConfig> get_sandbox_config(const std::string& sandbox_id) override {
+    openshell::sandbox::v1::GetSandboxConfigRequest request;
+    request.set_sandbox_id(sandbox_id);
+    openshell::sandbox::v1::GetSandboxConfigResponse response;
+    TRY(call([&](grpc::ClientContext* context) {
+      return stub_->GetSandboxConfig(context, request, &response);
+    }));
+    return config_of(response);
+  }
+
+  RpcResult<ProviderEnvironment> get_provider_environment(const std::string& sandbox_id) override {
+    openshell::v1::GetSandboxProviderEnvironmentRequest request;
+    request.set_sandbox_id(sandbox_id);
+    request.set_supports_static_credential_bindings(true);
+    openshell::v1::GetSandboxProviderEnvironmentResponse response;
+    TRY(call([&](grpc::ClientContext* context) {
+      return stub_->GetSandboxProviderEnvironment(context, request, &response);
+    }));
+    return take_provider_environment(response);
+  }
+
+  RpcResult<> report_policy_status(const PolicyReport& report) override {
+    openshell::v1::ReportPolicyStatusRequest request;
+    request.set_sandbox_id(report.sandbox_id);
+    request.set_version(report.version);
+    request.set_status(report.load_error.empty() ? openshell::v1::POLICY_STATUS_LOADED
+                                                 : openshell::v1::POLICY_STATUS_FAILED);
+    request.set_load_error(report.load_error);
+    openshell::v1::ReportPolicyStatusResponse response;
+    return call([&](grpc::ClientContext* context) {
+      return stub_->ReportPolicyStatus(context, request, &response);
+    });
+  }
+
+  RpcResult<RefreshedToken> refresh(const std::string& refresh_id) override {
+    const openshell::v1::RefreshSandboxTokenRequest request;
+    openshell::v1::RefreshSandboxTokenResponse response;
+    TRY(call([&](grpc::ClientContext* context) {
+      context->AddMetadata(refresh_id_metadata, refresh_id);
+      return stub_->RefreshSandboxToken(context, request, &response);
+    }));
+    RefreshedToken refreshed;
+    refreshed.token = Secret::take(*response.mutable_token());
+    refreshed.expires = TimePoint(std::chrono::milliseconds(response.expires_at_ms()));
+    return refreshed;
+  }
+
+ private:
+  // One attempt with the current token, and a second one where that token was replaced meanwhile.
+  template <class Call>
+  RpcResult<> call(const Call& one) {
+    const auto token = slot_.get();
+    grpc::Status status = attempt(one, *token);
+    if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+      const auto current = slot_.get();
+      if (current != token) status = attempt(one, *current);
+    }
+    if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
+    return {};
+  }
+
+  template <class Call>
+  static grpc::Status attempt(const Call& one, const Token& token) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + call_deadline);
+    context.AddMetadata("authorization", "Bearer " + std::string(token.bearer.reveal()));
+    return one(&context);
+  }
+
+  static SandboxConfig config_of(const openshell::sandbox::v1::GetSandboxConfigResponse& response) {
+    SandboxConfig config;
+    config.has_policy = response.has_policy();
+    if (config.has_policy) {
+      Result<netproxy::PolicyModel> policy = wire::from_wire(response.policy());
+      if (policy)
+        config.policy = std::move(*policy);
+      else
+        config.policy_problem = std::move(policy).error().what;
+    }
+    config.retain_last_valid = response.policy_validation_failure_mode() == "retain_last_valid";
+    config.version = response.version();
+    config.policy_hash = response.policy_hash();
+    config.config_revision = response.config_revision();
+    config.provider_env_revision = response.provider_env_revision();
+    config.workspace = response.workspace();
+    return config;
+  }
+
+  std::string url_;
+  std::unique_ptr<Stub> stub_;
+  const TokenSlot& slot_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<GatewayClient>> GatewayClient::connect(const GatewayEndpoint& endpoint,
+                                                              const TokenSlot& slot) {
+  TRY_ASSIGN(const GatewayTarget target, gateway_target(endpoint));
+  forget_library_variables();
+  const auto channel = grpc::CreateCustomChannel(
+      target.target, channel_credentials(endpoint, target.tls), channel_arguments(endpoint));
+  return std::unique_ptr<GatewayClient>(
+      std::make_unique<GrpcGatewayClient>(endpoint.url, channel, slot));
+}
+
+}  // namespace keyward::identity

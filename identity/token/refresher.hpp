@@ -1,0 +1,62 @@
+#pragma once
+// Keeps the token fresh: one thread, which asks before the token ends and puts the new one into the
+// slot, where every client sees it at once.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "identity/token/slot.hpp"
+#include "identity/token/source.hpp"
+#include "identity/token/transport.hpp"
+
+namespace keyward::identity {
+
+struct RefresherDeps {
+  TokenSlot& slot;  // holds a token; outlives the refresher, as the others do
+  RefreshTransport& transport;
+  const Clock& clock;
+  std::optional<TokenFile> file;  // where the new token is kept, and a replaced one is noticed
+};
+
+class Refresher {
+ public:
+  explicit Refresher(RefresherDeps deps);
+  Refresher(const Refresher&) = delete;
+  Refresher& operator=(const Refresher&) = delete;
+  ~Refresher() = default;  // stops the thread: waits for the call that is under way
+
+  // Refreshes at once, in the caller's thread; blocks while another attempt is under way.
+  RpcResult<std::shared_ptr<const Token>> refresh_now();
+
+ private:
+  enum class Health { good, failing, unauthenticated };
+
+  void run(const std::stop_token& stop);
+  RpcResult<std::shared_ptr<const Token>> attempt();
+  RpcResult<std::shared_ptr<const Token>> ask();
+  void accept(std::shared_ptr<const Token> token);
+  void keep(const Token& token);
+  bool take_replaced_file();
+  void note_failure(const RpcError& error);
+  std::chrono::milliseconds remaining() const;
+
+  RefresherDeps deps_;
+  std::mutex attempt_mutex_;  // one attempt at a time; guards what follows
+  std::string refresh_id_;    // of the refresh that has not been answered yet
+  Health health_ = Health::good;
+  unsigned failures_ = 0;
+  TimePoint local_end_;  // of the token's life, by the local clock
+
+  std::mutex due_mutex_;  // guards due_
+  std::condition_variable_any due_changed_;
+  TimePoint due_;
+
+  std::jthread thread_;  // last: the others outlive it
+};
+
+}  // namespace keyward::identity

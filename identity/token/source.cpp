@@ -1,0 +1,86 @@
+#include "identity/token/source.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.hpp"
+#include "base/file.hpp"
+#include "identity/jwt/sandbox_token.hpp"
+
+namespace keyward::identity {
+namespace {
+
+constexpr const char* value_variable = "OPENSHELL_SANDBOX_TOKEN";
+constexpr const char* file_variable = "OPENSHELL_SANDBOX_TOKEN_FILE";
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// A file that is itself a mount cannot be replaced by rename(2).
+bool is_mount(const std::string& path) {
+  struct statx status{};
+  return ::statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE, &status) == 0 &&
+         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Token>> parse_token(Secret bearer, std::string_view from) {
+  Result<UnverifiedClaims> claims = read_own_token(bearer.reveal());
+  if (!claims)
+    return fail(claims.error().code, std::string(from) + ": does not hold a sandbox token (" +
+                                         claims.error().what +
+                                         "); `gateway sandbox token NAME` issues one");
+  Token token;
+  token.bearer = std::move(bearer);
+  token.sandbox_id = std::move(claims->sandbox_id);
+  token.subject = std::move(claims->subject);
+  token.issuer = std::move(claims->issuer);
+  token.jti = std::move(claims->jti);
+  token.issued = claims->issued;
+  token.expires = claims->expires;
+  return std::make_shared<const Token>(std::move(token));
+}
+
+Result<std::shared_ptr<const Token>> TokenFile::read() const {
+  Result<Secret> content = read_secret_file(path_, token_limit + 64);
+  if (!content) return fail_at(file_variable, std::move(content).error());
+  return parse_token(Secret(trim(content->reveal())), std::string(file_variable) + ": " + path_);
+}
+
+Result<> TokenFile::write(const Token& token) const {
+  return replace_file(path_, token.bearer.reveal(), 0600);
+}
+
+std::string TokenFile::write_obstacle() const {
+  if (is_mount(path_)) return path_ + " is a mount of its own";
+  if (::access(directory_of(path_).c_str(), W_OK) != 0)
+    return directory_of(path_) + " is not writable";
+  return {};
+}
+
+Result<AcquiredToken> acquire_token(TokenSettings settings) {
+  AcquiredToken acquired;
+  if (!settings.value.empty()) {
+    TRY_ASSIGN(acquired.token, parse_token(Secret(trim(settings.value.reveal())), value_variable));
+    return acquired;
+  }
+  if (!settings.file.empty()) {
+    acquired.file.emplace(settings.file);
+    TRY_ASSIGN(acquired.token, acquired.file->read());
+    return acquired;
+  }
+  if (!settings.kubernetes_file.empty())
+    return fail(Code::unsupported,
+                "OPENSHELL_K8S_SA_TOKEN_FILE: the exchange of a ServiceAccount token is not served "
+                "by this version; set OPENSHELL_SANDBOX_TOKEN_FILE");
+  return fail(Code::invalid,
+              "no token for the gateway: set OPENSHELL_SANDBOX_TOKEN_FILE (or "
+              "OPENSHELL_SANDBOX_TOKEN); `gateway sandbox token NAME` issues one");
+}
+
+}  // namespace keyward::identity

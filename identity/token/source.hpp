@@ -1,0 +1,48 @@
+#pragma once
+// Where the sandbox's token comes from, and where a refreshed one is kept for the next start.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "identity/token/slot.hpp"
+
+namespace keyward::identity {
+
+// Checks the form and reads the claims (unverified).  `from` names the setting in errors; the token
+// itself is never in them.
+Result<std::shared_ptr<const Token>> parse_token(Secret bearer, std::string_view from);
+
+// The file of OPENSHELL_SANDBOX_TOKEN_FILE.  Not thread-safe; one owner.
+class TokenFile {
+ public:
+  explicit TokenFile(std::string path) : path_(std::move(path)) {}
+  Result<std::shared_ptr<const Token>> read() const;
+  Result<> write(const Token& token) const;  // 0600, atomic and durable
+
+  // Empty, or why a refreshed token cannot be kept: a restart would find a token that is revoked.
+  std::string write_obstacle() const;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct TokenSettings {
+  Secret value;      // OPENSHELL_SANDBOX_TOKEN, taken out of the environment
+  std::string file;  // OPENSHELL_SANDBOX_TOKEN_FILE
+  std::string
+      kubernetes_file;  // OPENSHELL_K8S_SA_TOKEN_FILE: refused by name where it stands alone
+};
+
+struct AcquiredToken {
+  std::shared_ptr<const Token> token;
+  std::optional<TokenFile> file;  // set: the token came from it
+};
+
+// The first setting that is not empty decides; a bad token there is an error, never a reason to try
+// the next one.
+Result<AcquiredToken> acquire_token(TokenSettings settings);
+
+}  // namespace keyward::identity
