@@ -1,0 +1,318 @@
+#include "tests/netproxy/proxy_fixture.hpp"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <net/if.h>
+#include <openssl/ssl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "netproxy/http/body.hpp"
+#include "netproxy/http/fields.hpp"
+#include "netproxy/http/head_parser.hpp"
+#include "netproxy/policy/yaml.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+constexpr const char* origin_address = "10.99.8.2";
+
+constexpr const char* policy_text = R"(
+version: 1
+network_policies:
+  test:
+    endpoints:
+      - {host: up.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: ro.test, port: 443, protocol: rest, access: read-only, allowed_ips: ["10.99.0.0/16"]}
+      - {host: wrong.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: loop.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: s3.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: sigv4, signing_service: s3, signing_region: eu-central-1}
+)";
+
+class Quiet final : public AuditSink {
+ public:
+  void record(const AuditEvent&) override {}
+};
+
+class Nobody final : public ClientIdentity {
+ public:
+  Result<std::vector<std::string>> executables(std::uint16_t, std::uint16_t) override {
+    return std::vector<std::string>{};
+  }
+};
+
+bool set_up_loopback() {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto configure = [&socket](const char* name, const char* address) {
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    auto* in = reinterpret_cast<sockaddr_in*>(&request.ifr_addr);
+    in->sin_family = AF_INET;
+    ::inet_pton(AF_INET, address, &in->sin_addr);
+    if (::ioctl(socket.get(), SIOCSIFADDR, &request) != 0) return false;
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    return ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
+  };
+  return configure("lo", "127.0.0.1") && configure("lo:1", origin_address);
+}
+
+void limit_patience(const UniqueFd& socket) {
+  const timeval patience{20, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+bool write_all(ssl_st* ssl, std::string_view text) {
+  while (!text.empty()) {  // one record at a time: partial writes are on
+    const int sent = SSL_write(ssl, text.data(), static_cast<int>(text.size()));
+    if (sent <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+bool read_more(ssl_st* ssl, std::string& bytes) {
+  std::array<char, 16384> part{};
+  const int got = SSL_read(ssl, part.data(), part.size());
+  if (got > 0) bytes.append(part.data(), static_cast<std::size_t>(got));
+  return got > 0;
+}
+
+// The body that follows a head; false when the connection ends before it does.
+bool read_body(ssl_st* ssl, std::string& bytes, BodyFraming framing, std::string& body) {
+  for (;;) {
+    const auto taken = framing.take(bytes);
+    if (!taken) return false;
+    body.append(bytes, 0, *taken);
+    bytes.erase(0, *taken);
+    if (framing.done()) return true;
+    if (!read_more(ssl, bytes)) return false;
+  }
+}
+
+std::string answer_to(const RequestHead& request, const std::string& body) {
+  if (request.target == "/chunked")
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  if (request.target == "/echo")
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
+  if (request.target == "/truncated") return "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
+  if (request.method == "HEAD") return "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
+  const std::string text = request.method + " " + request.target;
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
+}
+
+Snapshot<Policy> load_policy() {
+  auto compiled = compile(parse_policy(policy_text, "test").value());
+  return Snapshot<Policy>(std::make_shared<const Policy>(std::move(compiled.value())));
+}
+
+std::shared_ptr<const Credentials> real_keys() {
+  Credentials keys;
+  BoundAwsCredentials bound;
+  bound.provider = "real";
+  bound.bindings = {{"s3.test", 443, ""}};
+  bound.keys.access_key_id = "AKIAREALREALREALREAL";
+  bound.keys.secret_access_key = Secret("0123456789012345678901234567890123456789");
+  keys.aws.push_back(std::move(bound));
+  return std::make_shared<const Credentials>(std::move(keys));
+}
+
+}  // namespace
+
+bool enter_network_namespace() {
+  if (::unshare(CLONE_NEWNET) == 0 && set_up_loopback()) return true;
+  std::puts("SKIPPED: needs the right to make a network namespace (root)");
+  return false;
+}
+
+UniqueFd listen_on(const char* address, std::uint16_t port) {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  ::inet_pton(AF_INET, address, &to.sin_addr);
+  REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+  REQUIRE(::listen(socket.get(), 512) == 0);
+  return socket;
+}
+
+std::uint16_t port_of(const UniqueFd& socket) {
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&own), &size);
+  return ntohs(own.sin_port);
+}
+
+void send_text(const UniqueFd& socket, std::string_view text) {
+  REQUIRE(::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
+          static_cast<ssize_t>(text.size()));
+}
+
+Origin443::Origin443(CertificateAuthority& trusted, CertificateAuthority& foreign)
+    : trusted_(trusted),
+      foreign_(foreign),
+      listener_(listen_on(origin_address, 443)),
+      acceptor_([this] { accept_all(); }) {}
+
+Origin443::~Origin443() {
+  stopping_ = true;
+  ::shutdown(listener_.get(), SHUT_RDWR);
+  acceptor_.join();
+  sessions_.clear();
+}
+
+std::string Origin443::last_head() {
+  const std::lock_guard lock(mutex_);
+  return last_head_;
+}
+
+void Origin443::accept_all() {
+  while (!stopping_) {
+    UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!socket) continue;
+    ++connections_;
+    sessions_.emplace_back([this, held = std::move(socket)]() mutable { serve(std::move(held)); });
+  }
+}
+
+void Origin443::serve(UniqueFd socket) {
+  limit_patience(socket);
+  // The name is learnt by peeking: one certificate per host, from the authority that the case calls
+  // for.
+  std::array<char, 1024> hello{};
+  const ssize_t got = ::recv(socket.get(), hello.data(), hello.size(), MSG_PEEK);
+  const std::string_view seen(hello.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  std::string host = "up.test";
+  for (const char* name : {"ro.test", "wrong.test", "s3.test"})
+    if (seen.find(name) != std::string_view::npos) host = name;
+  SslPtr ssl = (host == "wrong.test" ? foreign_ : trusted_).new_session(host).value();
+  SSL_set_fd(ssl.get(), socket.get());
+  if (SSL_accept(ssl.get()) != 1) return;
+  std::string bytes;
+  while (serve_one(ssl.get(), bytes)) {
+  }
+}
+
+bool Origin443::serve_one(ssl_st* ssl, std::string& bytes) {
+  std::size_t size = 0;
+  while ((size = head_length(bytes)) == 0)
+    if (!read_more(ssl, bytes)) return false;
+  const RequestHead request = parse_request_head(std::string_view(bytes).substr(0, size)).value();
+  {
+    const std::lock_guard lock(mutex_);
+    last_head_ = bytes.substr(0, size);
+  }
+  bytes.erase(0, size);
+  std::string body;
+  if (!read_body(ssl, bytes, BodyFraming(request.framing, request.content_length), body))
+    return false;
+  ++requests_;
+  if (!body.empty()) ++whole_bodies_;
+  return write_all(ssl, answer_to(request, body)) && request.target != "/truncated";
+}
+
+std::string Client::ask(std::string_view request) {
+  write_all(ssl_.get(), request);
+  std::string bytes, answer;
+  std::size_t size = 0;
+  while ((size = head_length(bytes)) == 0)
+    if (!read_more(ssl_.get(), bytes)) return bytes;
+  const auto head = parse_response_head(std::string_view(bytes).substr(0, size),
+                                        request.substr(0, request.find(' ')));
+  if (!head) return "unreadable";
+  answer = bytes.substr(0, size);
+  bytes.erase(0, size);
+  std::string body;
+  if (!read_body(ssl_.get(), bytes, BodyFraming(head->framing, head->content_length), body))
+    orderly_ = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  return answer + body;
+}
+
+ProxyFixture::ProxyFixture()
+    : child_authority(CertificateAuthority::create(clock).value()),
+      trusted(CertificateAuthority::create(clock).value()),
+      foreign(CertificateAuthority::create(clock).value()),
+      child_trust(UpstreamTls::create(child_authority->certificate_pem()).value()),
+      origin(*trusted, *foreign),
+      policy(load_policy().get()),
+      credentials(real_keys()),
+      audit(std::make_unique<Quiet>()),
+      identity(std::make_unique<Nobody>()) {
+  ProxySettings settings;
+  settings.trust_store_pem = trusted->certificate_pem();
+  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test"})
+    settings.host_aliases.emplace_back(name, parse_address(origin_address).value());
+  settings.host_aliases.emplace_back("loop.test", parse_address("127.0.0.1").value());
+  UniqueFd listener = listen_on("127.0.0.1", 0);
+  port = port_of(listener);
+  const ProxyDeps deps{policy, credentials, placeholder, *child_authority,
+                       *audit, *identity,   clock};
+  settings.threads = 1;
+  proxy = Proxy::start(std::move(listener), std::move(settings), deps).value();
+}
+
+UniqueFd ProxyFixture::dial_proxy() const {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  limit_patience(socket);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+  REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+  return socket;
+}
+
+namespace {
+
+int open_tunnel(const UniqueFd& socket, const std::string& authority) {
+  send_text(socket, "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n");
+  std::string text;
+  for (std::array<char, 1> byte{};
+       head_length(text) == 0 && ::recv(socket.get(), byte.data(), 1, 0) == 1;)
+    text += byte[0];
+  return text.size() < 12 ? 0 : std::stoi(text.substr(9, 3));
+}
+
+}  // namespace
+
+int ProxyFixture::connect_status(const std::string& authority) {
+  return open_tunnel(dial_proxy(), authority);
+}
+
+Client ProxyFixture::tunnel(const std::string& host) {
+  UniqueFd socket = dial_proxy();
+  REQUIRE(open_tunnel(socket, host + ":443") == 200);
+  SslPtr ssl = child_trust->new_session(host, host).value();
+  SSL_set_fd(ssl.get(), socket.get());
+  REQUIRE(SSL_connect(ssl.get()) == 1);
+  return Client(std::move(socket), std::move(ssl));
+}
+
+bool ProxyFixture::try_tunnel(const std::string& host, const std::string& server_name) {
+  const UniqueFd socket = dial_proxy();
+  REQUIRE(open_tunnel(socket, host + ":443") == 200);
+  const SslPtr ssl = child_trust->new_session(server_name, server_name).value();
+  SSL_set_fd(ssl.get(), socket.get());
+  return SSL_connect(ssl.get()) == 1;
+}
+
+std::string ProxyFixture::signed_put(std::size_t size, const std::string& hash) const {
+  return "PUT /bucket/key HTTP/1.1\r\nHost: s3.test\r\nContent-Length: " + std::to_string(size) +
+         "\r\nx-amz-content-sha256: " + hash +
+         "\r\nx-amz-date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" +
+         placeholder.access_key_id +
+         "/20260101/eu-central-1/s3/aws4_request, "
+         "SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
+         "Signature=" +
+         std::string(64, 'a') + "\r\n\r\n";
+}
+
+}  // namespace keyward::netproxy

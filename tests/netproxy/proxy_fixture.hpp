@@ -1,0 +1,91 @@
+#pragma once
+// A proxy, an upstream and a client in one process, inside a network namespace of their own.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/crypto.hpp"
+#include "base/unique_fd.hpp"
+#include "netproxy/io/proxy.hpp"
+#include "netproxy/tls/authority.hpp"
+#include "netproxy/tls/upstream.hpp"
+
+namespace keyward::netproxy {
+
+// False, with a printed reason, where that is not permitted.
+bool enter_network_namespace();
+
+// A listening socket on an address of the namespace, port 0 for any.
+UniqueFd listen_on(const char* address, std::uint16_t port);
+std::uint16_t port_of(const UniqueFd& socket);
+void send_text(const UniqueFd& socket, std::string_view text);
+
+// A blocking HTTP/1.1 server behind TLS: what a path names is how it behaves.
+class Origin443 {
+ public:
+  explicit Origin443(CertificateAuthority& trusted, CertificateAuthority& foreign);
+  ~Origin443();
+  Origin443(const Origin443&) = delete;
+  Origin443& operator=(const Origin443&) = delete;
+  int connections() const { return connections_; }
+  int requests() const { return requests_; }
+  int whole_bodies() const { return whole_bodies_; }
+  std::string last_head();
+
+ private:
+  void accept_all();
+  void serve(UniqueFd socket);
+  bool serve_one(ssl_st* ssl, std::string& bytes);
+
+  CertificateAuthority& trusted_;
+  CertificateAuthority& foreign_;
+  UniqueFd listener_;
+  std::atomic<int> connections_{0}, requests_{0}, whole_bodies_{0};
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::string last_head_;
+  std::vector<std::jthread> sessions_;
+  std::jthread acceptor_;
+};
+
+// A blocking TLS client inside a tunnel.
+class Client {
+ public:
+  Client(UniqueFd socket, SslPtr ssl) : socket_(std::move(socket)), ssl_(std::move(ssl)) {}
+  // Sends, and reads one whole answer or what there is until the end.
+  std::string ask(std::string_view request);
+  bool ended_orderly() const { return orderly_; }
+
+ private:
+  UniqueFd socket_;
+  SslPtr ssl_;
+  bool orderly_ = true;
+};
+
+struct ProxyFixture {
+  ProxyFixture();
+  Client tunnel(const std::string& host);
+  bool try_tunnel(const std::string& host, const std::string& server_name);
+  int connect_status(const std::string& authority);
+  UniqueFd dial_proxy() const;
+  std::string signed_put(std::size_t size, const std::string& hash) const;
+
+  SystemClock clock;
+  std::unique_ptr<CertificateAuthority> child_authority, trusted, foreign;
+  std::unique_ptr<UpstreamTls> child_trust;
+  Origin443 origin;
+  Placeholder placeholder = make_placeholder();
+  Snapshot<Policy> policy;
+  Snapshot<Credentials> credentials;
+  std::unique_ptr<AuditSink> audit;
+  std::unique_ptr<ClientIdentity> identity;
+  std::uint16_t port = 0;
+  std::unique_ptr<Proxy> proxy;
+};
+
+}  // namespace keyward::netproxy
