@@ -55,8 +55,8 @@ Result<const BoundAwsCredentials*> select_aws(const Credentials& credentials,
     if (!request.provider.empty() && candidate.provider != request.provider) continue;
     const auto fit = best_binding(candidate, request);
     if (!fit) continue;
-    ambiguous = chosen != nullptr && *fit == best;
     if (chosen != nullptr && *fit < best) continue;
+    ambiguous = chosen != nullptr && *fit == best;
     chosen = &candidate;
     best = *fit;
   }

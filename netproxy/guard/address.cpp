@@ -32,15 +32,29 @@ constexpr RangeRow never_rows[] = {{"0.0.0.0/8", "unspecified"},
                                    {"ff00::/8", "multicast"}};
 
 // Dialled only where allowed_ips names them.
-constexpr RangeRow internal_rows[] = {
-    {"10.0.0.0/8", "private"},           {"172.16.0.0/12", "private"},
-    {"192.168.0.0/16", "private"},       {"100.64.0.0/10", "shared address space"},
-    {"192.0.0.0/24", "IETF protocol"},   {"192.0.2.0/24", "documentation"},
-    {"198.18.0.0/15", "benchmarking"},   {"198.51.100.0/24", "documentation"},
-    {"203.0.113.0/24", "documentation"}, {"192.88.99.0/24", "6to4 relay"},
-    {"240.0.0.0/4", "reserved"},         {"fc00::/7", "unique local"},
-    {"2001:db8::/32", "documentation"},  {"100::/64", "discard only"},
-    {"2001::/23", "IETF protocol"}};
+constexpr RangeRow internal_rows[] = {{"10.0.0.0/8", "private"},
+                                      {"172.16.0.0/12", "private"},
+                                      {"192.168.0.0/16", "private"},
+                                      {"100.64.0.0/10", "shared address space"},
+                                      {"192.0.0.0/24", "IETF protocol"},
+                                      {"192.0.2.0/24", "documentation"},
+                                      {"198.18.0.0/15", "benchmarking"},
+                                      {"198.51.100.0/24", "documentation"},
+                                      {"203.0.113.0/24", "documentation"},
+                                      {"192.88.99.0/24", "6to4 relay"},
+                                      {"240.0.0.0/4", "reserved"},
+                                      {"fc00::/7", "unique local"},
+                                      {"2001:db8::/32", "documentation"},
+                                      {"100::/64", "discard only"},
+                                      {"2001::/23", "IETF protocol"},
+                                      {"3fff::/20", "documentation"},
+                                      {"4000::/2", "reserved"},
+                                      {"8000::/2", "reserved"},
+                                      {"c000::/3", "reserved"},
+                                      {"e000::/4", "reserved"},
+                                      {"f000::/5", "reserved"},
+                                      {"f800::/6", "reserved"},
+                                      {"fe00::/9", "reserved"}};
 
 struct ParsedRow {
   AddressRange range;
@@ -150,6 +164,17 @@ Result<AddressRange> parse_range(std::string_view text) {
       range.prefix > bits)
     return fail(Code::invalid, "not an address range: " + std::string(text));
   return range;
+}
+
+bool covers_closed_block(const AddressRange& range) {
+  const auto& rows = never_ranges();
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const ParsedRow& row) {
+                       const bool single = row.range.prefix == (row.range.base.v6 ? 128 : 32);
+                       return row.range.contains(range.base) ||
+                              (!single && range.contains(row.range.base));
+                     }) ||
+         range.prefix == 0 || classify(range.base) == AddressClass::never;
 }
 
 AddressClass classify(const Address& address) {

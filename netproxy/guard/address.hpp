@@ -33,6 +33,10 @@ struct AddressRange {
 };
 Result<AddressRange> parse_range(std::string_view text);  // "10.0.0.0/8" or a single address
 
+// Whether a range reaches into a block that is never dialled (loopback, link-local, multicast …).
+// Single metadata addresses inside a private range do not count: they stay closed by themselves.
+bool covers_closed_block(const AddressRange& range);
+
 enum class AddressClass { global, internal, never };
 AddressClass classify(const Address& address);
 

@@ -99,7 +99,7 @@ bool host_matches(std::string_view pattern, std::string_view host) {
 Result<> check_host_pattern(std::string_view pattern) {
   const std::string shown(pattern);
   if (pattern.find('*') == std::string_view::npos) return {};
-  std::size_t literal_labels = 0;
+  std::size_t literal_labels = 0;  // at the end of the pattern
   bool first = true;
   for (std::string_view rest = pattern; !rest.empty(); rest = after_label(rest), first = false) {
     const std::string_view label = first_label(rest);
@@ -110,12 +110,12 @@ Result<> check_host_pattern(std::string_view pattern) {
                   "host pattern " + shown + ": a partial * is for the first label only");
     if (label.find("**") != std::string_view::npos && !(first && label == "**"))
       return fail(Code::invalid, "host pattern " + shown + ": ** must be the whole first label");
-    literal_labels += star ? 0 : 1;
+    literal_labels = star ? 0 : literal_labels + 1;
   }
   if (literal_labels < 2)
     return fail(Code::invalid,
                 "host pattern " + shown +
-                    ": name at least two labels, or it opens a whole top-level domain");
+                    ": the last two labels must not be stars, or it opens whole top-level domains");
   return {};
 }
 

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "base/bytes.hpp"
-#include "base/crypto.hpp"
 #include "netproxy/policy/glob.hpp"
+#include "netproxy/policy/readings.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -33,18 +32,39 @@ bool access_allows(Access access, std::string_view method) {
                    (method == "POST" || method == "PUT" || method == "PATCH"));
 }
 
-bool rule_matches(const RuleModel& rule, std::string_view method, std::string_view path) {
-  return (rule.method == "*" || rule.method == method) && path_matches(rule.path, path);
+bool is_method_of(const RuleModel& rule, std::string_view method) {
+  return rule.method == "*" || rule.method == method;
 }
 
-bool any_matches(const std::vector<RuleModel>& rules, std::string_view method,
-                 std::string_view path) {
-  return std::any_of(rules.begin(), rules.end(),
-                     [&](const RuleModel& rule) { return rule_matches(rule, method, path); });
+bool allows(const EndpointModel& model, std::string_view method, const PathReadings& path) {
+  // A connection that is passed on unopened can carry any request.
+  if (model.protocol != Protocol::rest) return true;
+  return access_allows(model.access, method) ||
+         std::any_of(model.rules.begin(), model.rules.end(), [&](const RuleModel& rule) {
+           return is_method_of(rule, method) && path.all_match(rule.path);
+         });
+}
+
+bool denies(const EndpointModel& model, std::string_view method, const PathReadings& path) {
+  return std::any_of(model.deny_rules.begin(), model.deny_rules.end(), [&](const RuleModel& rule) {
+    return is_method_of(rule, method) && path.any_matches(rule.path);
+  });
 }
 
 PathRules path_rules(const EndpointModel& endpoint) {
   return is_s3_family(endpoint.signing_service) ? PathRules::s3_verbatim : PathRules::general;
+}
+
+// A path as one endpoint reads it.
+struct EndpointPath {
+  std::string canonical;
+  PathReadings readings;
+};
+Result<EndpointPath> read_for(const EndpointModel& model, std::string_view path) {
+  EndpointPath read;
+  TRY_ASSIGN(read.canonical, canonical_path(path, path_rules(model), model.allow_encoded_slash));
+  TRY_ASSIGN(read.readings, read_path(read.canonical, path_rules(model)));
+  return read;
 }
 
 std::string shown(const Destination& to) { return to.host + ":" + std::to_string(to.port); }
@@ -62,86 +82,6 @@ Verdict deny_unnamed(const Destination& to, bool other_program) {
     return deny(Denial::binary,
                 "the policy names " + shown(to) + ", but not for this program (binaries)");
   return deny(Denial::no_endpoint, "no endpoint of the policy names " + shown(to));
-}
-
-// What must agree among endpoints that one connection can mean, because it is settled before the
-// first request is read.
-bool same_treatment(const EndpointModel& a, const EndpointModel& b) {
-  return a.protocol == b.protocol && a.tls == b.tls && a.allowed_ips == b.allowed_ips;
-}
-
-bool may_overlap(const EndpointModel& a, const EndpointModel& b) {
-  const bool port = std::any_of(a.ports.begin(), a.ports.end(), [&](std::uint16_t p) {
-    return std::find(b.ports.begin(), b.ports.end(), p) != b.ports.end();
-  });
-  return port && (a.host == b.host || host_matches(a.host, b.host) || host_matches(b.host, a.host));
-}
-
-Result<> check_rules(const EndpointModel& model) {
-  TRY(check_host_pattern(model.host));
-  if (model.host.find('*') == std::string::npos) {
-    TRY_ASSIGN(const std::string host, canonical_host(model.host));
-    if (host != model.host)
-      return fail(Code::invalid, "host " + model.host + ": write it as " + host);
-  }
-  if (!model.path.empty()) TRY(check_path_pattern(model.path));
-  for (const auto* rules : {&model.rules, &model.deny_rules})
-    for (const RuleModel& rule : *rules) TRY(check_path_pattern(rule.path));
-  return {};
-}
-
-Result<Endpoint> compile_endpoint(const std::string& rule, const EndpointModel& model) {
-  const auto checked = check_rules(model);
-  if (!checked) return fail_at("policy: " + rule, checked.error());
-  Endpoint endpoint{rule, model, {}};
-  for (const std::string& text : model.allowed_ips) {
-    auto range = parse_range(text);
-    if (!range) return fail_at("policy: " + rule + ": allowed_ips", std::move(range).error());
-    if (range->prefix == 0 || classify(range->base) == AddressClass::never)
-      return fail(Code::invalid, "policy: " + rule + ": allowed_ips " + text +
-                                     ": loopback, link-local and metadata addresses stay closed, "
-                                     "and so does everything at once");
-    endpoint.allowed_ips.push_back(*range);
-  }
-  return endpoint;
-}
-
-void add(std::string& text, std::string_view value) {
-  text.append(std::to_string(value.size())).append(":").append(value);
-}
-
-void add_all(std::string& text, const std::vector<std::string>& values) {
-  add(text, std::to_string(values.size()));
-  for (const std::string& value : values) add(text, value);
-}
-
-std::string canonical_text(const PolicyModel& model) {
-  std::string text;
-  add(text, std::to_string(model.version));
-  add_all(text, model.filesystem.read_only);
-  add_all(text, model.filesystem.read_write);
-  add_all(text, {model.filesystem.include_workdir ? "1" : "0",
-                 model.landlock_best_effort ? "1" : "0", model.run_as_user, model.run_as_group});
-  for (const NetworkPolicyModel& network : model.network_policies) {
-    add(text, network.key);
-    add_all(text, network.binaries);
-    for (const EndpointModel& e : network.endpoints) {
-      std::vector<std::string> fields = {e.host, e.path, e.signing_service, e.signing_region,
-                                         e.credential_provider};
-      for (const int number :
-           {static_cast<int>(e.protocol), static_cast<int>(e.tls), static_cast<int>(e.enforcement),
-            static_cast<int>(e.access), static_cast<int>(e.credential_signing),
-            e.allow_encoded_slash ? 1 : 0})
-        fields.push_back(std::to_string(number));
-      for (const std::uint16_t port : e.ports) fields.push_back(std::to_string(port));
-      add_all(text, fields);
-      add_all(text, e.allowed_ips);
-      for (const auto* rules : {&e.rules, &e.deny_rules})
-        for (const RuleModel& rule : *rules)
-          add_all(text, {rules == &e.rules ? "allow" : "deny", rule.method, rule.path});
-    }
-  }
-  return text;
 }
 
 }  // namespace
@@ -171,8 +111,10 @@ Verdict Policy::decide_connect(const Destination& to,
   Verdict verdict;
   verdict.allowed = true;
   verdict.endpoint = found.endpoints.front();
-  verdict.inspect = verdict.endpoint->model.protocol ==
-                    Protocol::rest;  // all candidates agree: compile saw to it
+  // Candidates agree where compile could see that they overlap; where not, the stricter one counts.
+  verdict.inspect = std::any_of(
+      found.endpoints.begin(), found.endpoints.end(),
+      [](const Endpoint* endpoint) { return endpoint->model.protocol == Protocol::rest; });
   return verdict;
 }
 
@@ -185,49 +127,32 @@ Verdict Policy::decide_request(const Destination& to, std::string_view method,
   Verdict verdict = deny(Denial::no_rule, asked, found.endpoints.front());
   for (const Endpoint* endpoint : found.endpoints) {
     const EndpointModel& model = endpoint->model;
-    const auto canonical = canonical_path(path, path_rules(model), model.allow_encoded_slash);
-    if (!canonical) return deny(Denial::bad_path, canonical.error().what, endpoint);
-    if (!model.path.empty() && !path_matches(model.path, *canonical)) continue;
-    if (any_matches(model.deny_rules, method, *canonical))
+    const auto read = read_for(model, path);
+    if (!read) {
+      const Verdict bad_path = deny(Denial::bad_path, read.error().what, endpoint);
+      // Nobody knows whether the deny rules mean this path.
+      if (!model.deny_rules.empty()) return bad_path;
+      if (!verdict.allowed) verdict = bad_path;
+      continue;
+    }
+    const PathReadings& readings = read->readings;
+    if (!model.path.empty() && !readings.any_matches(model.path)) continue;
+    if (denies(model, method, readings))
       return deny(Denial::deny_rule,
                   std::string(method) + " is denied by a deny_rules entry of " + endpoint->rule,
                   endpoint);
     if (verdict.allowed) continue;  // later endpoints can only deny
-    const bool allows =
-        access_allows(model.access, method) || any_matches(model.rules, method, *canonical);
-    const bool audited = !allows && model.enforcement == Enforcement::audit;
-    if (!allows && !audited) continue;
+    if (!model.path.empty() && !readings.all_match(model.path)) continue;
+    const bool allowed = allows(model, method, readings);
+    if (!allowed && model.enforcement != Enforcement::audit) continue;
     verdict = {};
     verdict.allowed = true;
-    verdict.audited = audited;
+    verdict.audited = !allowed;
     verdict.endpoint = endpoint;
-    verdict.path = *canonical;
-    if (audited) verdict.detail = asked;
+    verdict.path = read->canonical;
+    if (verdict.audited) verdict.detail = asked;
   }
   return verdict;
-}
-
-Result<Policy> compile(const PolicyModel& model) {
-  Policy policy;
-  std::vector<const EndpointModel*> all;
-  for (const NetworkPolicyModel& network : model.network_policies) {
-    Policy::Rule rule;
-    rule.binaries = network.binaries;
-    policy.needs_executables_ = policy.needs_executables_ || !program_allowed(network.binaries, {});
-    for (const EndpointModel& endpoint : network.endpoints) {
-      TRY_ASSIGN(Endpoint compiled, compile_endpoint(network.key, endpoint));
-      for (const EndpointModel* other : all)
-        if (may_overlap(*other, endpoint) && !same_treatment(*other, endpoint))
-          return fail(Code::invalid,
-                      "policy: " + network.key + ": endpoint " + endpoint.host +
-                          " overlaps another one that differs in protocol, tls or allowed_ips");
-      rule.endpoints.push_back(std::make_shared<const Endpoint>(std::move(compiled)));
-      all.push_back(&endpoint);
-    }
-    policy.rules_.push_back(std::move(rule));
-  }
-  policy.hash_ = hex(sha256(canonical_text(model)));
-  return policy;
 }
 
 std::string_view to_string(Denial denial) {

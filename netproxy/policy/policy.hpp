@@ -64,6 +64,10 @@ class Policy {
   // `path` as received, without the query.  Each endpoint reads it by its own rules
   // (canonical_path): S3's where it signs for S3, the general ones elsewhere.  Deny rules of every
   // matching endpoint win; among those that allow, the one with the longest `path` pattern decides.
+  // Patterns match the percent-decoded path, and where a server could read it in another way too
+  // (`;parameters`, `//`, dot segments of an S3 key), an allowing pattern must match both readings
+  // and a denying one either (netproxy/policy/readings.hpp).  An endpoint without protocol: rest
+  // allows every request, as its tunnel would.
   Verdict decide_request(const Destination& to, std::string_view method, std::string_view path,
                          std::span<const std::string> executables) const;
 

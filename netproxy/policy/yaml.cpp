@@ -2,6 +2,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "base/bytes.hpp"
+#include "netproxy/policy/model_check.hpp"
 #include "netproxy/policy/yaml_reader.hpp"
 
 namespace keyward::netproxy {
@@ -137,41 +139,14 @@ YamlNode::Handlers request_keys(EndpointModel& endpoint) {
   };
 }
 
-Result<> check_endpoint(const YamlNode& node, const EndpointModel& endpoint) {
-  if (endpoint.host.empty()) return node.error("an endpoint needs host");
-  if (endpoint.ports.empty()) return node.error("an endpoint needs port or ports");
-  const bool has_rules = !endpoint.rules.empty();
-  if (has_rules && endpoint.access != Access::unset)
-    return node.error("access and rules exclude each other");
-  const bool request_level = has_rules || endpoint.access != Access::unset;
-  if (endpoint.protocol != Protocol::rest && request_level)
-    return node.error("access and rules need protocol: rest");
-  if (endpoint.protocol == Protocol::rest && !request_level)
-    return node.error("protocol: rest needs access or rules");
-  if (endpoint.protocol == Protocol::tcp &&
-      (request_level || endpoint.credential_signing != CredentialSigning::none))
-    return node.error(
-        "protocol: tcp is passed on unopened: it takes no access, rules or credential_signing");
-  if (!endpoint.deny_rules.empty() && !request_level)
-    return node.error("deny_rules need access or rules to deny from");
-  const bool signs = endpoint.credential_signing != CredentialSigning::none;
-  if (signs && endpoint.signing_service.empty())
-    return node.error("credential_signing needs signing_service");
-  if (signs && endpoint.protocol != Protocol::rest)
-    return node.error("credential_signing needs protocol: rest");
-  if ((signs || request_level) && endpoint.tls == TlsMode::skip)
-    return node.error("tls: skip leaves nothing to inspect or sign");
-  return {};
-}
-
 Result<EndpointModel> endpoint_of(const YamlNode& node) {
   EndpointModel endpoint;
   YamlNode::Handlers handlers = connection_keys(endpoint);
   handlers.merge(request_keys(endpoint));
   TRY(node.for_each_key(handlers, {"persisted_queries", "graphql_persisted_queries",
                                    "graphql_max_body_bytes", "json_rpc", "mcp"}));
-  TRY(check_endpoint(node, endpoint));
-  for (char& c : endpoint.host) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  endpoint.host = lower(endpoint.host);
+  if (const auto sound = check_endpoint(endpoint); !sound) return node.error(sound.error().what);
   return endpoint;
 }
 

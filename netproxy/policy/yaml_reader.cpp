@@ -48,36 +48,45 @@ bool contains(std::initializer_list<std::string_view> words, std::string_view wo
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// An alias repeats what stands elsewhere, so that a small file could unfold into a huge one: none
-// is needed in a policy.
-class AliasFinder : public YAML::EventHandler {
+// What a policy does not need: an alias repeats what stands elsewhere, so that a small file could
+// unfold into a huge one, and a tag gives a value another type than its text shows.
+class Surveyor : public YAML::EventHandler {
  public:
   void OnDocumentStart(const YAML::Mark&) override { ++documents; }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    alias = mark;
-    found = true;
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "aliases"); }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                const std::string&) override {
+    look_at(mark, tag);
   }
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
-    enter();
+    look_at(mark, tag);
+    deepest = std::max(deepest, ++depth);
   }
   void OnSequenceEnd() override { --depth; }
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                   YAML::EmitterStyle::value) override {
-    enter();
+    look_at(mark, tag);
+    deepest = std::max(deepest, ++depth);
   }
   void OnMapEnd() override { --depth; }
 
-  YAML::Mark alias;
-  bool found = false;
+  YAML::Mark where;
+  std::string refused;
   int documents = 0, depth = 0, deepest = 0;
 
  private:
-  void enter() { deepest = std::max(deepest, ++depth); }
+  // The library says "?" for a plain value and "!" for a quoted one.
+  void look_at(const YAML::Mark& mark, const std::string& tag) {
+    if (!tag.empty() && tag != "?" && tag != "!") refuse(mark, "tags");
+  }
+  void refuse(const YAML::Mark& mark, const char* what) {
+    if (!refused.empty()) return;
+    where = mark;
+    refused = what;
+  }
 };
 
 }  // namespace
@@ -199,15 +208,14 @@ Result<YamlDocument> load_yaml(std::string_view yaml, std::string_view file) {
   try {
     std::istringstream events{std::string(yaml)};
     YAML::Parser parser(events);
-    AliasFinder finder;
-    while (finder.documents <= 1 && parser.HandleNextDocument(finder)) {
+    Surveyor found;
+    while (found.documents <= 1 && parser.HandleNextDocument(found)) {
     }
-    if (finder.found)
+    if (!found.refused.empty())
       return fail(Code::invalid,
-                  place(name, finder.alias) + ": aliases are not allowed in a policy");
-    if (finder.deepest > max_depth) return fail(Code::invalid, name + ": nested too deeply");
-    if (finder.documents != 1)
-      return fail(Code::invalid, name + ": must hold exactly one document");
+                  place(name, found.where) + ": " + found.refused + " are not allowed in a policy");
+    if (found.deepest > max_depth) return fail(Code::invalid, name + ": nested too deeply");
+    if (found.documents != 1) return fail(Code::invalid, name + ": must hold exactly one document");
     return YamlDocument(YAML::Load(std::string(yaml)), name);
   } catch (const YAML::Exception& error) {
     return fail(Code::invalid, place(name, error.mark) + ": not valid YAML: " + error.msg);

@@ -38,8 +38,8 @@ constexpr std::array<std::string_view, 24> unsigned_headers = {"authorization",
                                                                "sec-websocket-key",
                                                                "sec-websocket-version"};
 
-// A path that is already encoded, in its canonical single encoding.  Blanks and raw bytes are
-// encoded, escapes re-encoded.
+// A path that is already encoded, in its canonical single encoding: S3 decodes what it receives
+// and encodes that again.
 Result<std::string> single_encoding(std::string_view path) {
   TRY_ASSIGN(const std::string decoded, percent_decode(path));
   return percent_encode(decoded, Slash::keep);
@@ -58,14 +58,6 @@ std::string without_dots(std::string_view path) {
   std::string out;
   for (const std::string_view segment : kept) out.append("/").append(segment);
   if (out.empty() || directory) out += '/';
-  return out;
-}
-
-// The second layer: everything that is not unreserved or a slash, so `%20` becomes `%2520`.  A raw
-// blank has no first layer.
-std::string encode_once_more(std::string_view path) {
-  std::string out;
-  for (const char c : path) out += percent_encode(std::string_view(&c, 1), Slash::keep);
   return out;
 }
 
@@ -134,12 +126,11 @@ Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle styl
     return fail(Code::invalid, "sigv4: the target must begin with /");
   CanonicalTarget result;
   if (style.encode_again) {
-    const std::string path =
-        style.normalize ? without_dots(raw) : std::string(raw.empty() ? "/" : raw);
-    TRY_ASSIGN(std::string sent, single_encoding(path));
-    // A raw blank is encoded once; only text that was encoded before gets the second layer.
-    result.path = encode_once_more(path);
-    result.sent = std::move(sent);
+    // Sent as it is: `%2F` and `/`, `%2B` and `+` differ for such servers.  What they receive gets
+    // the second layer, on their side as here.
+    result.sent = style.normalize ? without_dots(raw) : std::string(raw.empty() ? "/" : raw);
+    TRY(percent_decode(result.sent));
+    result.path = percent_encode(result.sent, Slash::keep);
   } else {
     TRY_ASSIGN(result.path, single_encoding(raw.empty() ? "/" : raw));
     result.sent = result.path;

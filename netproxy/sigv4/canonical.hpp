@@ -17,10 +17,10 @@ struct PathStyle {
 constexpr PathStyle s3_path_style{false, false};
 constexpr PathStyle general_path_style{true, true};
 
-// A target as it is sent and as it is signed.  Both come from one decoding, so they cannot
-// disagree.
+// A target as it is sent and as it is signed: the signed form is what the server derives from the
+// sent one.
 struct CanonicalTarget {
-  std::string sent;   // path and query, re-encoded canonically
+  std::string sent;   // path (S3 rules: re-encoded canonically) and query (re-encoded)
   std::string path;   // canonical URI
   std::string query;  // canonical query string: sorted, `=` always there
 };

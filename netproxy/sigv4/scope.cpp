@@ -1,6 +1,8 @@
 // The client's own signature, as far as re-signing needs it (netproxy/sigv4/signer.hpp,
 // client_scope).
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <vector>
 
@@ -13,16 +15,20 @@ namespace {
 
 constexpr std::string_view algorithm = "AWS4-HMAC-SHA256";
 
+// Names compare without case and after decoding, as the upstream reads them.
 bool has_presigned_query(std::string_view target) {
-  const std::string query = lower(target.substr(std::min(target.find('?'), target.size())));
-  for (const char* name :
-       {"x-amz-algorithm=", "x-amz-signature=", "x-amz-credential=", "x-amz-security-token="})
-    for (auto at = query.find(name); at != std::string::npos; at = query.find(name, at + 1))
-      if (query[at - 1] == '?' || query[at - 1] == '&') return true;
-  // An encoded name would be decoded by the upstream: `X%2DAmz%2DSignature`.
-  const auto decoded = percent_decode(query);
-  return !decoded || (query.find('%') != std::string::npos &&
-                      decoded->find("x-amz-signature=") != std::string::npos);
+  static constexpr std::array<std::string_view, 6> names = {
+      "x-amz-algorithm", "x-amz-credential",    "x-amz-signature",
+      "x-amz-expires",   "x-amz-signedheaders", "x-amz-security-token"};
+  std::string_view query = target.substr(std::min(target.find('?'), target.size()));
+  while (!query.empty()) {
+    query.remove_prefix(1);  // '?' or '&'
+    const std::string_view item = query.substr(0, query.find('&'));
+    const auto name = percent_decode(item.substr(0, item.find('=')));
+    if (name && std::find(names.begin(), names.end(), lower(*name)) != names.end()) return true;
+    query.remove_prefix(item.size());
+  }
+  return false;
 }
 
 // "Credential=…, SignedHeaders=…, Signature=…": commas with or without a blank (some clients send

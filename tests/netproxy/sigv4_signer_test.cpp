@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "netproxy/sigv4/canonical.hpp"
 #include "netproxy/sigv4/host_region.hpp"
 #include "netproxy/sigv4/signer.hpp"
 
@@ -109,6 +110,54 @@ TEST_CASE("signer: S3 keys keep their bytes, and what is signed is what is sent"
   }
 }
 
+TEST_CASE("target: other services get the path as it is, and sign it encoded once more") {
+  struct Case {
+    const char* target;
+    const char* sent;
+    const char* path;
+  };
+  for (const Case& c : {Case{"/model/a%3A0/invoke", "/model/a%3A0/invoke", "/model/a%253A0/invoke"},
+                        {"/a+b:c", "/a+b:c", "/a%2Bb%3Ac"},
+                        {"/a%2Fb", "/a%2Fb", "/a%252Fb"},
+                        {"/a//b/../c/", "/a/c/", "/a/c/"},
+                        {"", "/", "/"}}) {
+    CAPTURE(c.target);
+    const auto target = canonical_target(c.target, general_path_style);
+    REQUIRE(target.has_value());
+    CHECK(target->sent == c.sent);
+    CHECK(target->path == c.path);
+  }
+  CHECK_FALSE(canonical_target("/%zz", general_path_style).has_value());
+  CHECK_FALSE(canonical_target("/%zz", s3_path_style).has_value());
+  CHECK_FALSE(canonical_target("/?a=%zz", s3_path_style).has_value());
+}
+
+TEST_CASE("signer: every x-amz header that leaves is signed, what intermediaries change is not") {
+  const AwsCredentials keys = example_keys();
+  RequestHead head = put_head({{"x-amz-acl", "private"},
+                               {"X-Amz-Meta-A", "1"},
+                               {"x-amz-meta-a", "2"},
+                               {"Content-Type", "text/plain"},
+                               {"User-Agent", "aws-cli"},
+                               {"Accept-Encoding", "identity"},
+                               {"amz-sdk-invocation-id", "x"},
+                               {"Transfer-Encoding", "chunked"},
+                               {"Date", "Fri, 24 May 2013 00:00:00 GMT"},
+                               {"x-amz-s3session-token", "placeholder"}});
+  REQUIRE(sign_request(head, {keys,
+                              {"us-east-1", "s3"},
+                              {PayloadMode::unsigned_payload, "UNSIGNED-PAYLOAD"},
+                              "h",
+                              example_time()})
+              .has_value());
+  const std::string& value = *find_header(head.headers, "authorization");
+  CHECK(value.find("SignedHeaders=content-type;host;x-amz-acl;x-amz-content-sha256;x-amz-date;"
+                   "x-amz-meta-a,") != std::string::npos);
+  CHECK(find_header(head.headers, "date") == nullptr);
+  CHECK(find_header(head.headers, "x-amz-s3session-token") == nullptr);
+  CHECK(*find_header(head.headers, "x-amz-content-sha256") == "UNSIGNED-PAYLOAD");
+}
+
 TEST_CASE("signer: a session token is sent and signed") {
   AwsCredentials keys = example_keys();
   keys.session_token = Secret("session");
@@ -174,7 +223,8 @@ TEST_CASE("scope: reads the client's own signature strictly") {
   }
   RequestHead presigned;
   for (const char* target :
-       {"/k?X-Amz-Signature=00", "/k?a=b&x-amz-credential=c", "/k?X%2DAmz%2DSignature=00"}) {
+       {"/k?X-Amz-Signature=00", "/k?a=b&x-amz-credential=c", "/k?X%2DAmz%2DSignature=00",
+        "/k?%58-amz-signature=00", "/k?a&X-Amz-Algorithm"}) {
     CAPTURE(target);
     presigned.target = target;
     CHECK_FALSE(client_scope(presigned).has_value());

@@ -1,0 +1,100 @@
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "netproxy/credentials.hpp"
+
+using namespace keyward;
+using namespace keyward::netproxy;
+
+namespace {
+
+constexpr TimePoint now{std::chrono::milliseconds(1'000'000)};
+
+void add(Credentials& credentials, const char* provider, std::vector<EndpointBinding> bindings,
+         std::optional<TimePoint> expires = std::nullopt) {
+  credentials.aws.push_back(
+      {provider, std::move(bindings), {"AKIA", Secret("secret"), Secret()}, expires});
+}
+
+std::string selected(const Credentials& credentials, const CredentialRequest& request) {
+  const auto found = select_aws(credentials, request, now);
+  return found ? (*found)->provider : std::string(to_string(found.error().code));
+}
+
+}  // namespace
+
+TEST_CASE("placeholder: well-formed, random, one per call") {
+  std::set<std::string> ids;
+  for (int i = 0; i < 50; ++i) {
+    const Placeholder placeholder = make_placeholder();
+    CHECK(placeholder.access_key_id.size() == 20);
+    CHECK(placeholder.access_key_id.starts_with("AKIA"));
+    CHECK(placeholder.access_key_id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") ==
+          std::string::npos);
+    CHECK(placeholder.secret_access_key.size() == 40);
+    ids.insert(placeholder.access_key_id);
+  }
+  CHECK(ids.size() == 50);
+}
+
+TEST_CASE("credentials: usable only where they are bound") {
+  Credentials credentials;
+  add(credentials, "work", {{"s3.*.amazonaws.com", 443, "/bucket/**"}});
+  add(credentials, "unbound", {});
+  struct Case {
+    const char* host;
+    std::uint16_t port;
+    const char* path;
+    const char* expected;
+  };
+  for (const Case& c : {Case{"s3.eu-west-1.amazonaws.com", 443, "/bucket/k", "work"},
+                        {"s3.eu-west-1.amazonaws.com", 444, "/bucket/k", "not_found"},
+                        {"s3.eu-west-1.amazonaws.com", 443, "/other/k", "not_found"},
+                        {"s3.amazonaws.com", 443, "/bucket/k", "not_found"},
+                        {"s3.eu-west-1.amazonaws.com.evil.test", 443, "/bucket/k", "not_found"}}) {
+    CAPTURE(c.host);
+    CHECK(selected(credentials, {c.host, c.port, c.path, ""}) == c.expected);
+  }
+  CHECK(selected(credentials, {"s3.eu-west-1.amazonaws.com", 443, "/bucket/k", "unbound"}) ==
+        "not_found");
+  CHECK(selected(Credentials{}, {"a.test", 443, "/", ""}) == "not_found");
+}
+
+TEST_CASE("credentials: the closest binding wins, a tie is refused") {
+  Credentials credentials;
+  add(credentials, "wide", {{"**.a.test", 0, ""}});
+  add(credentials, "exact", {{"s3.a.test", 0, ""}});
+  add(credentials, "path", {{"s3.a.test", 0, "/b/**"}});
+  CHECK(selected(credentials, {"x.a.test", 443, "/", ""}) == "wide");
+  CHECK(selected(credentials, {"s3.a.test", 443, "/", ""}) == "exact");
+  CHECK(selected(credentials, {"s3.a.test", 443, "/b/k", ""}) == "path");
+  CHECK(selected(credentials, {"s3.a.test", 443, "/b/k", "wide"}) == "wide");
+  add(credentials, "rival", {{"s3.a.test", 0, "/b/**"}});
+  CHECK(selected(credentials, {"s3.a.test", 443, "/b/k", ""}) == "denied");
+  CHECK(selected(credentials, {"s3.a.test", 443, "/b/k", "rival"}) == "rival");
+}
+
+TEST_CASE("credentials: a tie among the wide ones does not hide a closer one") {
+  Credentials credentials;
+  add(credentials, "wide1", {{"**.a.test", 0, ""}});
+  add(credentials, "wide2", {{"**.a.test", 0, ""}});
+  add(credentials, "exact", {{"s3.a.test", 0, ""}});
+  CHECK(selected(credentials, {"s3.a.test", 443, "/", ""}) == "exact");
+  CHECK(selected(credentials, {"x.a.test", 443, "/", ""}) == "denied");
+  Credentials other_order;
+  add(other_order, "exact1", {{"s3.a.test", 0, ""}});
+  add(other_order, "exact2", {{"s3.a.test", 0, ""}});
+  add(other_order, "wide", {{"**.a.test", 0, ""}});
+  CHECK(selected(other_order, {"s3.a.test", 443, "/", ""}) == "denied");
+}
+
+TEST_CASE("credentials: unusable from the moment of expiry, and nothing else takes their place") {
+  Credentials credentials;
+  add(credentials, "work", {{"a.test", 0, ""}}, now);
+  add(credentials, "wide", {{"**.test", 0, ""}});
+  CHECK(selected(credentials, {"a.test", 443, "/", ""}) == "unavailable");
+  credentials.aws[0].expires = now + std::chrono::milliseconds(1);
+  CHECK(selected(credentials, {"a.test", 443, "/", ""}) == "work");
+}
