@@ -2,8 +2,6 @@
 // openshell.v1.OpenShell for supervisors: each handler is authenticate → authorize → answer, and
 // one audit record.
 
-#include <grpcpp/impl/service_type.h>
-
 #include <memory>
 
 #include "base/clock.hpp"
@@ -11,6 +9,10 @@
 #include "gateway/authn/authenticator.hpp"
 #include "gateway/issue/issuer.hpp"
 #include "gateway/store/store.hpp"
+
+namespace grpc {
+class Service;
+}
 
 namespace keyward::gateway {
 
