@@ -2,6 +2,8 @@
 // openshell.v1.OpenShell for supervisors: each handler is authenticate → authorize → answer, and
 // one audit record.
 
+#include <grpcpp/impl/service_type.h>
+
 #include <memory>
 
 #include "base/clock.hpp"
@@ -9,10 +11,6 @@
 #include "gateway/authn/authenticator.hpp"
 #include "gateway/issue/issuer.hpp"
 #include "gateway/store/store.hpp"
-
-namespace grpc {
-class Service;
-}
 
 namespace keyward::gateway {
 

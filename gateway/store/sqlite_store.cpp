@@ -171,23 +171,18 @@ class SqliteStore final : public Store {
 
   Result<TokenStatus> token_status(const std::string& jti) override {
     const std::lock_guard lock(mutex_);
-    TRY_ASSIGN(Query query,
-               Query::prepare(database_,
-                              "SELECT t.revoked, r.refresh_id FROM tokens t LEFT JOIN refreshes r"
-                              " ON r.old_jti = t.jti WHERE t.jti = ?"));
-    query.text(jti);
-    TRY_ASSIGN(const bool found, query.step());
-    if (!found) return TokenStatus{};
-    if (query.column_number(0) == 0) return TokenStatus{TokenState::active, ""};
-    const std::string refresh_id = query.column_text(1);
-    return TokenStatus{refresh_id.empty() ? TokenState::revoked : TokenState::superseded,
-                       refresh_id};
+    return status_locked(jti);
   }
 
   Result<> supersede(const std::string& old_jti, const std::string& refresh_id,
                      const TokenRow& next) override {
     const std::lock_guard lock(mutex_);
     TRY_ASSIGN(Transaction transaction, Transaction::begin(database_));
+    // Asked again inside the transaction: of two refreshes at the same time only one may win.
+    TRY_ASSIGN(const TokenStatus status, status_locked(old_jti));
+    const bool repeat = status.state == TokenState::superseded && status.refresh_id == refresh_id;
+    if (status.state != TokenState::active && !repeat)
+      return fail(Code::unauthenticated, "invalid token: it has been refreshed or revoked");
     TRY(insert_token(next));
     // What an earlier answer to the same refresh carried is dead with this one.
     TRY(
@@ -217,6 +212,20 @@ class SqliteStore final : public Store {
   }
 
  private:
+  Result<TokenStatus> status_locked(const std::string& jti) {
+    TRY_ASSIGN(Query query,
+               Query::prepare(database_,
+                              "SELECT t.revoked, r.refresh_id FROM tokens t LEFT JOIN refreshes r"
+                              " ON r.old_jti = t.jti WHERE t.jti = ?"));
+    query.text(jti);
+    TRY_ASSIGN(const bool found, query.step());
+    if (!found) return TokenStatus{};
+    if (query.column_number(0) == 0) return TokenStatus{TokenState::active, ""};
+    const std::string refresh_id = query.column_text(1);
+    return TokenStatus{refresh_id.empty() ? TokenState::revoked : TokenState::superseded,
+                       refresh_id};
+  }
+
   // A text sealed once, so that a wrong key is found at the start and not at the first use of a
   // secret.
   Result<> check_key() {

@@ -1,0 +1,197 @@
+#include "gateway/certgen/certgen.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/bytes.hpp"
+#include "base/crypto.hpp"
+#include "base/file.hpp"
+#include "gateway/certgen/certificates.hpp"
+#include "identity/jwt/keys.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* default_names[] = {"openshell",
+                                         "openshell.openshell.svc",
+                                         "openshell.openshell.svc.cluster.local",
+                                         "localhost",
+                                         "openshell.localhost",
+                                         "*.openshell.localhost",
+                                         "host.docker.internal",
+                                         "host.containers.internal",
+                                         "127.0.0.1",
+                                         "::1"};
+
+struct File {
+  std::string path;  // relative
+  Secret content;
+  bool secret;
+};
+
+struct Group {
+  const char* label;
+  std::vector<std::string> files;
+};
+const Group tls_group{
+    "TLS",
+    {"ca.crt", "ca.key", "server/tls.crt", "server/tls.key", "client/tls.crt", "client/tls.key"}};
+const Group jwt_group{"token key", {"jwt/signing.pem", "jwt/public.pem", "jwt/kid"}};
+const Group store_group{"store key", {"store.key"}};
+
+enum class Presence { none, whole };
+
+bool exists(const std::string& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+Result<Presence> presence_of(const std::string& directory, const Group& group) {
+  std::string missing;
+  std::size_t absent = 0;
+  for (const std::string& file : group.files) {
+    if (exists(directory + "/" + file)) continue;
+    missing += " " + file;
+    ++absent;
+  }
+  if (absent == 0) return Presence::whole;
+  if (absent == group.files.size()) return Presence::none;
+  return fail(Code::invalid, directory + ": incomplete " + group.label + " files, missing:" +
+                                 missing + "; restore them, or remove the others and run again");
+}
+
+Result<> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return fail_errno(path);
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) != 0) return fail_errno(path);
+  if (!S_ISDIR(status.st_mode)) return fail(Code::invalid, path + ": is not a directory");
+  if ((status.st_mode & 022) != 0)
+    return fail(Code::denied, path + ": group or others can write to it; run: chmod go-w " + path);
+  return {};
+}
+
+void take(std::vector<File>& files, const char* certificate, const char* key, CertifiedKey pair) {
+  files.push_back({certificate, Secret(pair.certificate_pem), false});
+  files.push_back({key, std::move(pair.key_pem), true});
+}
+
+Result<> add_tls(std::vector<File>& files, const std::vector<std::string>& names, TimePoint now) {
+  TRY_ASSIGN(CertifiedKey ca, make_ca(now));
+  TRY_ASSIGN(CertifiedKey server, make_leaf(ca, LeafUse::server, names, now));
+  TRY_ASSIGN(CertifiedKey client, make_leaf(ca, LeafUse::client, {}, now));
+  take(files, "ca.crt", "ca.key", std::move(ca));
+  take(files, "server/tls.crt", "server/tls.key", std::move(server));
+  take(files, "client/tls.crt", "client/tls.key", std::move(client));
+  return {};
+}
+
+void add_jwt(std::vector<File>& files) {
+  const identity::SigningKey key = identity::generate_signing_key();
+  files.push_back({"jwt/signing.pem", identity::private_key_pem(key), true});
+  files.push_back({"jwt/public.pem", Secret(identity::public_key_pem(key.public_key)), false});
+  files.push_back({"jwt/kid", Secret(key.kid), false});
+}
+
+// Each file appears whole or not at all; a crash between two files leaves a set that the next run
+// calls incomplete, and that `gateway serve` refuses.
+Result<> write_files(const std::string& directory, const std::vector<File>& files) {
+  TRY(make_directory(directory));
+  for (const File& file : files) {
+    const std::string path = directory + "/" + file.path;
+    TRY(make_directory(fs::path(path).parent_path().string()));
+    TRY(create_file(path, file.content.reveal(), file.secret ? 0600 : 0644));
+  }
+  return {};
+}
+
+// The key first: a crash in between leaves a pair that does not belong together, which the server
+// refuses; running certgen again finds the name still missing and repairs it.
+Result<> reissue_server(const std::string& directory, const std::vector<std::string>& names,
+                        TimePoint now) {
+  CertifiedKey ca;
+  TRY_ASSIGN(ca.certificate_pem, read_file(directory + "/ca.crt"));
+  TRY_ASSIGN(ca.key_pem, read_secret_file(directory + "/ca.key"));
+  TRY_ASSIGN(const CertifiedKey server, make_leaf(ca, LeafUse::server, names, now));
+  TRY(replace_file(directory + "/server/tls.key", server.key_pem.reveal(), 0600));
+  return replace_file(directory + "/server/tls.crt", server.certificate_pem, 0644);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+class Generator {
+ public:
+  Generator(const CertgenOptions& options, TimePoint now) : options_(options), now_(now) {
+    for (const char* name : default_names) want(name);
+    for (const std::string& name : options.server_names) want(name);
+  }
+
+  Result<std::vector<std::string>> run() {
+    for (const std::string& name : names_) TRY(check_subject_name(name));
+    TRY(plan(jwt_group, [this]() -> Result<> {
+      add_jwt(files_);
+      return {};
+    }));
+    if (!options_.jwt_only) {
+      TRY(plan(tls_group, [this] { return add_tls(files_, names_, now_); }));
+      TRY(plan(store_group, [this]() -> Result<> {
+        files_.push_back({"store.key", Secret(hex(as_bytes(random_bytes(32)))), true});
+        return {};
+      }));
+      TRY(plan_names());
+    }
+    if (!options_.dry_run && !files_.empty()) TRY(write_files(options_.output_dir, files_));
+    return std::move(lines_);
+  }
+
+ private:
+  void want(const std::string& name) {
+    std::string canonical = canonical_subject_name(name);
+    if (std::find(names_.begin(), names_.end(), canonical) == names_.end())
+      names_.push_back(std::move(canonical));
+  }
+
+  template <class Make>
+  Result<> plan(const Group& group, Make make) {
+    TRY_ASSIGN(const Presence presence, presence_of(options_.output_dir, group));
+    const char* verb = presence == Presence::whole ? "keep" : "create";
+    for (const std::string& file : group.files) lines_.push_back(std::string(verb) + " " + file);
+    return presence == Presence::whole ? Result<>() : make();
+  }
+
+  Result<> plan_names() {
+    const std::string path = options_.output_dir + "/server/tls.crt";
+    if (!exists(path)) return {};
+    TRY_ASSIGN(const std::string certificate, read_file(path));
+    TRY_ASSIGN(const std::vector<std::string> present, subject_names(certificate));
+    std::vector<std::string> missing;
+    std::copy_if(names_.begin(), names_.end(), std::back_inserter(missing), [&](const auto& name) {
+      return std::find(present.begin(), present.end(), name) == present.end();
+    });
+    if (missing.empty()) return {};
+    for (const std::string& name : present) want(name);  // what it was good for stays
+    lines_.push_back("re-issue server/tls.crt (same CA), for: " + joined(missing));
+    return options_.dry_run ? Result<>() : reissue_server(options_.output_dir, names_, now_);
+  }
+
+  const CertgenOptions& options_;
+  TimePoint now_;
+  std::vector<std::string> names_, lines_;
+  std::vector<File> files_;
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> generate_files(const CertgenOptions& options, TimePoint now) {
+  return Generator(options, now).run();
+}
+
+}  // namespace keyward::gateway

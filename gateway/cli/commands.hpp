@@ -1,0 +1,13 @@
+#pragma once
+// The operator's commands: each asks the gateway, then prints a table or JSON.
+
+#include "base/result.hpp"
+#include "gateway/operator/client.hpp"
+#include "gateway/options.hpp"
+
+namespace keyward::gateway {
+
+Result<> run_sandbox_command(OperatorClient& client, const SandboxCommand& command, bool json);
+Result<> run_provider_command(OperatorClient& client, const ProviderCommand& command, bool json);
+
+}  // namespace keyward::gateway

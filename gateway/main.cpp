@@ -1,0 +1,91 @@
+// The gateway: the authority over sandboxes' identities, policies and credentials.
+
+#include <cstdio>
+#include <exception>
+
+#include "gateway/cli/commands.hpp"
+#include "gateway/serve.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+// gRPC's codes, so that a refusal has one number everywhere (docs/GATEWAY.md).
+int exit_code(Code code) {
+  switch (code) {
+    case Code::invalid:
+      return 3;
+    case Code::timeout:
+      return 4;
+    case Code::not_found:
+      return 5;
+    case Code::exists:
+      return 6;
+    case Code::denied:
+      return 7;
+    case Code::unsupported:
+      return 12;
+    case Code::unavailable:
+      return 14;
+    case Code::unauthenticated:
+      return 16;
+    case Code::io:
+    case Code::internal:
+      break;
+  }
+  return 13;
+}
+
+Result<> run_certgen(const CertgenOptions& options) {
+  TRY_ASSIGN(const auto lines, generate_files(options, SystemClock().now()));
+  for (const std::string& line : lines) std::printf("%s\n", line.c_str());
+  return {};
+}
+
+Result<> run_health(OperatorClient& client) {
+  TRY(client.sandboxes());
+  std::puts("ok");
+  return {};
+}
+
+Result<> run(const Options& options) {
+  if (const auto* answer = std::get_if<Answer>(&options.action)) {
+    std::fputs(answer->text.c_str(), stdout);
+    return {};
+  }
+  if (const auto* command = std::get_if<ServeOptions>(&options.action))
+    return serve(*command, options.operator_socket);
+  if (const auto* command = std::get_if<CertgenOptions>(&options.action))
+    return run_certgen(*command);
+  TRY_ASSIGN(const auto client, OperatorClient::connect(options.operator_socket));
+  if (const auto* command = std::get_if<SandboxCommand>(&options.action))
+    return run_sandbox_command(*client, *command, options.json);
+  if (const auto* command = std::get_if<ProviderCommand>(&options.action))
+    return run_provider_command(*client, *command, options.json);
+  return run_health(*client);
+}
+
+int report(const Error& error) {
+  std::fprintf(stderr, "gateway: %s\n", error.what.c_str());
+  return exit_code(error.code);
+}
+
+int start(const std::vector<std::string>& arguments) {
+  const Result<Options> options = parse_options(arguments);
+  if (!options) return report(options.error());
+  log::set_program("gateway");
+  log::set_level(options->log_level);
+  const Result<> done = run(*options);
+  return done ? 0 : report(done.error());
+}
+
+}  // namespace
+}  // namespace keyward::gateway
+
+int main(int argc, char** argv) {
+  try {
+    return keyward::gateway::start({argv + 1, argv + argc});
+  } catch (const std::exception& error) {  // of a library: nothing of ours throws
+    std::fprintf(stderr, "gateway: unexpected failure: %s\n", error.what());
+    return 13;
+  }
+}

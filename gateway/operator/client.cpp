@@ -1,0 +1,189 @@
+#include "gateway/operator/client.hpp"
+
+#include <grpcpp/grpcpp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "operator.grpc.pb.h"
+
+namespace keyward::gateway {
+namespace {
+
+namespace v1 = keyward::operators::v1;
+
+constexpr std::chrono::seconds deadline{10};
+
+Code code_of(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return Code::invalid;
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return Code::denied;
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return Code::unauthenticated;
+    case grpc::StatusCode::NOT_FOUND:
+      return Code::not_found;
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return Code::exists;
+    case grpc::StatusCode::UNAVAILABLE:
+      return Code::unavailable;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Code::timeout;
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return Code::unsupported;
+    default:
+      return Code::internal;
+  }
+}
+
+TimePoint time_of(std::int64_t value) { return TimePoint(std::chrono::milliseconds(value)); }
+
+SandboxInfo info_of(const v1::SandboxRecord& record) {
+  return {record.id(),
+          record.name(),
+          record.policy_hash(),
+          record.policy_status(),
+          record.policy_version(),
+          time_of(record.created_at_ms()),
+          {record.providers().begin(), record.providers().end()}};
+}
+
+ProviderInfo info_of(const v1::ProviderRecord& record) {
+  return {record.id(),
+          record.name(),
+          record.type(),
+          time_of(record.created_at_ms()),
+          {record.credential_names().begin(), record.credential_names().end()},
+          {record.bindings().begin(), record.bindings().end()},
+          {record.config().begin(), record.config().end()}};
+}
+
+class Client final : public OperatorClient {
+ public:
+  explicit Client(const std::string& path)
+      : path_(path),
+        stub_(v1::Operator::NewStub(
+            grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials()))) {}
+
+  Result<SandboxInfo> create_sandbox(const NewSandbox& sandbox) override {
+    v1::CreateSandboxRequest request;
+    request.set_name(sandbox.name);
+    request.set_policy_yaml(sandbox.policy_yaml);
+    request.set_policy_file(sandbox.policy_file);
+    for (const std::string& provider : sandbox.providers) request.add_providers(provider);
+    v1::SandboxRecord record;
+    TRY(call(&v1::Operator::Stub::CreateSandbox, request, record));
+    return info_of(record);
+  }
+
+  Result<std::vector<SandboxInfo>> sandboxes() override {
+    v1::ListSandboxesResponse response;
+    TRY(call(&v1::Operator::Stub::ListSandboxes, v1::ListSandboxesRequest(), response));
+    std::vector<SandboxInfo> rows;
+    for (const auto& record : response.sandboxes()) rows.push_back(info_of(record));
+    return rows;
+  }
+
+  Result<SandboxInfo> sandbox(const std::string& name) override {
+    v1::SandboxRecord record;
+    TRY(call(&v1::Operator::Stub::GetSandbox, sandbox_name(name), record));
+    return info_of(record);
+  }
+
+  Result<bool> delete_sandbox(const std::string& name) override {
+    v1::DeleteSandboxResponse response;
+    TRY(call(&v1::Operator::Stub::DeleteSandbox, sandbox_name(name), response));
+    return response.deleted();
+  }
+
+  Result<TokenInfo> issue_token(const std::string& sandbox) override {
+    v1::IssuedToken response;
+    TRY(call(&v1::Operator::Stub::IssueToken, sandbox_name(sandbox), response));
+    return TokenInfo{Secret::take(*response.mutable_token()), response.sandbox_id(),
+                     time_of(response.expires_at_ms())};
+  }
+
+  Result<ProviderInfo> create_provider(const NewProvider& provider) override {
+    v1::CreateProviderRequest request;
+    request.set_name(provider.name);
+    request.set_type(provider.type);
+    for (const auto& [name, value] : provider.credentials)
+      (*request.mutable_credentials())[name] = std::string(value.reveal());
+    request.mutable_config()->insert(provider.config.begin(), provider.config.end());
+    for (const std::string& binding : provider.bindings) request.add_bindings(binding);
+    v1::ProviderRecord record;
+    const Result<> done = call(&v1::Operator::Stub::CreateProvider, request, record);
+    for (auto& [name, value] : *request.mutable_credentials()) wipe(value.data(), value.size());
+    if (!done) return tl::unexpected(done.error());
+    return info_of(record);
+  }
+
+  Result<std::vector<ProviderInfo>> providers() override {
+    v1::ListProvidersResponse response;
+    TRY(call(&v1::Operator::Stub::ListProviders, v1::ListProvidersRequest(), response));
+    std::vector<ProviderInfo> rows;
+    for (const auto& record : response.providers()) rows.push_back(info_of(record));
+    return rows;
+  }
+
+  Result<bool> delete_provider(const std::string& name) override {
+    v1::ProviderName request;
+    request.set_name(name);
+    v1::DeleteProviderResponse response;
+    TRY(call(&v1::Operator::Stub::DeleteProvider, request, response));
+    return response.deleted();
+  }
+
+  Result<bool> attach(const std::string& sandbox, const std::string& provider) override {
+    return change(&v1::Operator::Stub::AttachProvider, sandbox, provider);
+  }
+  Result<bool> detach(const std::string& sandbox, const std::string& provider) override {
+    return change(&v1::Operator::Stub::DetachProvider, sandbox, provider);
+  }
+
+ private:
+  static v1::SandboxName sandbox_name(const std::string& name) {
+    v1::SandboxName request;
+    request.set_name(name);
+    return request;
+  }
+
+  template <class Method, class Request, class Response>
+  Result<> call(Method method, const Request& request, Response& response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
+    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
+    if (status.ok()) return {};
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
+      return fail(Code::unavailable, path_ + ": no gateway answers; is `gateway serve` running?");
+    return fail(code_of(status.error_code()), status.error_message());
+  }
+
+  template <class Method>
+  Result<bool> change(Method method, const std::string& sandbox, const std::string& provider) {
+    v1::Attachment request;
+    request.set_sandbox(sandbox);
+    request.set_provider(provider);
+    v1::AttachmentResult response;
+    TRY(call(method, request, response));
+    return response.changed();
+  }
+
+  std::string path_;
+  std::unique_ptr<v1::Operator::Stub> stub_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<OperatorClient>> OperatorClient::connect(const std::string& socket_path) {
+  struct stat status{};
+  if (::lstat(socket_path.c_str(), &status) != 0)
+    return fail(
+        Code::unavailable,
+        socket_path + ": not there or not accessible; is `gateway serve` running, are you root?");
+  if (!S_ISSOCK(status.st_mode) || (status.st_uid != 0 && status.st_uid != ::geteuid()))
+    return fail(Code::denied, socket_path + ": is not a socket of root or of this user");
+  return std::make_unique<Client>(socket_path);
+}
+
+}  // namespace keyward::gateway

@@ -1,0 +1,67 @@
+#pragma once
+// What the operator's commands ask a running gateway, over its root-only socket.  Every call has a
+// deadline of ten seconds; a refusal keeps its code.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace keyward::gateway {
+
+struct SandboxInfo {
+  std::string id, name, policy_hash, policy_status;
+  std::uint32_t policy_version = 0;
+  TimePoint created;
+  std::vector<std::string> providers;
+};
+
+struct ProviderInfo {
+  std::string id, name, type;
+  TimePoint created;
+  std::vector<std::string> credential_names, bindings;
+  std::map<std::string, std::string> config;
+};
+
+struct TokenInfo {
+  Secret token;
+  std::string sandbox_id;
+  TimePoint expires;
+};
+
+struct NewSandbox {
+  std::string name, policy_yaml, policy_file;
+  std::vector<std::string> providers;
+};
+
+struct NewProvider {
+  std::string name, type;
+  std::map<std::string, Secret> credentials;
+  std::map<std::string, std::string> config;
+  std::vector<std::string> bindings;
+};
+
+class OperatorClient {
+ public:
+  // The socket must belong to root or to the caller: secrets are sent over it.
+  static Result<std::unique_ptr<OperatorClient>> connect(const std::string& socket_path);
+  virtual ~OperatorClient() = default;
+
+  virtual Result<SandboxInfo> create_sandbox(const NewSandbox& sandbox) = 0;
+  virtual Result<std::vector<SandboxInfo>> sandboxes() = 0;
+  virtual Result<SandboxInfo> sandbox(const std::string& name) = 0;
+  virtual Result<bool> delete_sandbox(const std::string& name) = 0;
+  virtual Result<TokenInfo> issue_token(const std::string& sandbox) = 0;
+
+  virtual Result<ProviderInfo> create_provider(const NewProvider& provider) = 0;
+  virtual Result<std::vector<ProviderInfo>> providers() = 0;
+  virtual Result<bool> delete_provider(const std::string& name) = 0;
+  virtual Result<bool> attach(const std::string& sandbox, const std::string& provider) = 0;
+  virtual Result<bool> detach(const std::string& sandbox, const std::string& provider) = 0;
+};
+
+}  // namespace keyward::gateway

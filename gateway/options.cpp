@@ -1,0 +1,198 @@
+#include "gateway/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+namespace keyward::gateway {
+namespace {
+
+constexpr const char* about =
+    "Keyward gateway: issues, refreshes and revokes sandboxes' tokens, and keeps their policies "
+    "and credentials.";
+
+constexpr const char* footer = R"(Exit codes are gRPC codes:
+  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   12 unsupported
+  13 internal or input/output error   14 no gateway answers   16 unauthenticated
+
+Examples:
+  gateway certgen --output-dir /etc/keyward/gateway --server-san gateway.example.com
+  gateway serve --tls-dir /etc/keyward/gateway --listen 0.0.0.0:17670
+  gateway provider create aws prod --from-file aws.env --bind '*.amazonaws.com:443'
+  gateway sandbox create build --policy policy.yaml --provider prod --token-out /etc/openshell/auth/sandbox.jwt
+  gateway sandbox token build --out /etc/openshell/auth/sandbox.jwt
+  gateway sandbox list --json)";
+
+const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debug},
+                                                      {"info", log::Level::info},
+                                                      {"warn", log::Level::warn},
+                                                      {"error", log::Level::error}};
+
+// What the parser fills; one of them is taken.
+struct Parsed {
+  Options options;
+  ServeOptions serve;
+  CertgenOptions certgen;
+  SandboxCommand sandbox;
+  ProviderCommand provider;
+};
+
+CLI::Option* add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& target,
+                            const char* help) {
+  return app.add_option(name, target, help)->allow_extra_args(false);
+}
+
+void declare_serve(CLI::App& app, Parsed& parsed) {
+  ServeOptions& options = parsed.serve;
+  CLI::App* serve = app.add_subcommand("serve", "Serve sandboxes and the operator's socket");
+  serve->fallthrough();
+  serve->add_option("--listen", options.listen, "ADDRESS:PORT")->capture_default_str();
+  serve->add_option("--tls-dir", options.tls_dir, "directory that certgen wrote")
+      ->capture_default_str();
+  serve->add_flag("--plaintext-loopback", options.plaintext_loopback,
+                  "no TLS; refused unless --listen is a loopback address");
+  serve->add_flag("--request-client-certificate", options.request_client_certificate,
+                  "ask clients for a certificate of our CA; one that is shown must be valid");
+  serve->add_option("--database", options.database, "SQLite file, made 0600 when it is absent")
+      ->capture_default_str();
+  serve->add_option("--key-file", options.key_file,
+                    "key that seals stored credentials (default: store.key of --tls-dir)");
+  serve->add_option("--gateway-id", options.gateway_id, "part of the tokens' issuer")
+      ->capture_default_str();
+  serve->add_option("--token-ttl", options.token_ttl_seconds, "a token's life in seconds")
+      ->check(CLI::Range(60, 86400 * 7))
+      ->capture_default_str();
+  serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
+      ->capture_default_str();
+  serve
+      ->add_option("--ping-tolerance-ms", options.ping_tolerance_ms,
+                   "shortest interval of a client's idle PINGs, in milliseconds")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  serve->callback([&parsed] { parsed.options.action = parsed.serve; });
+}
+
+void declare_certgen(CLI::App& app, Parsed& parsed) {
+  CertgenOptions& options = parsed.certgen;
+  CLI::App* certgen = app.add_subcommand("certgen", "Make the CA, certificates and keys");
+  certgen->fallthrough();
+  certgen->add_option("--output-dir", options.output_dir, "directory, made 0700 when it is absent")
+      ->required();
+  add_repeatable(*certgen, "--server-san", options.server_names,
+                 "another DNS name or address of the server (repeatable)");
+  certgen->add_flag("--jwt-only", options.jwt_only, "the tokens' signing key alone");
+  certgen->add_flag("--dry-run", options.dry_run, "say what would be done");
+  certgen->callback([&parsed] { parsed.options.action = parsed.certgen; });
+}
+
+template <class Command>
+CLI::App* declare_verb(CLI::App& app, Parsed& parsed, Command& command,
+                       const std::pair<const char*, const char*>& text,
+                       typename Command::Verb verb) {
+  CLI::App* sub = app.add_subcommand(text.first, text.second);
+  sub->fallthrough();
+  sub->callback([&parsed, &command, verb] {
+    command.verb = verb;
+    parsed.options.action = command;
+  });
+  return sub;
+}
+
+void declare_sandbox(CLI::App& app, Parsed& parsed) {
+  using Verb = SandboxCommand::Verb;
+  SandboxCommand& command = parsed.sandbox;
+  CLI::App* sandbox = app.add_subcommand("sandbox", "Sandboxes and their tokens");
+  sandbox->fallthrough()->require_subcommand(1);
+  CLI::App* create = declare_verb(*sandbox, parsed, command,
+                                  {"create", "Register a sandbox; prints its id"}, Verb::create);
+  create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
+  create->add_option("--policy", command.policy_file,
+                     "policy file (docs/POLICY.md); without one everything is denied");
+  add_repeatable(*create, "--provider", command.providers, "provider to attach (repeatable)");
+  create->add_option("--token-out", command.token_file, "new file for a first token, 0600");
+  declare_verb(*sandbox, parsed, command, {"list", "List sandboxes"}, Verb::list);
+  CLI::App* get = declare_verb(*sandbox, parsed, command, {"get", "Show one"}, Verb::get);
+  get->add_option("NAME", command.name)->required();
+  CLI::App* remove =
+      declare_verb(*sandbox, parsed, command, {"delete", "Delete one; its tokens are dead at once"},
+                   Verb::remove);
+  remove->add_option("NAME", command.name)->required();
+  CLI::App* token =
+      declare_verb(*sandbox, parsed, command, {"token", "Issue a new token; older ones stay valid"},
+                   Verb::token);
+  token->add_option("NAME", command.name)->required();
+  token->add_option("--out", command.token_file, "new file, 0600 (default: standard output)");
+}
+
+void declare_provider(CLI::App& app, Parsed& parsed) {
+  using Verb = ProviderCommand::Verb;
+  ProviderCommand& command = parsed.provider;
+  CLI::App* provider = app.add_subcommand("provider", "Credentials and where they may be used");
+  provider->fallthrough()->require_subcommand(1);
+  CLI::App* create =
+      declare_verb(*provider, parsed, command, {"create", "Store a provider's credentials, sealed"},
+                   Verb::create);
+  create->add_option("TYPE", command.type, "aws or generic")->required();
+  create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
+  create
+      ->add_option("--from-file", command.from_file,
+                   "KEY=VALUE lines or an AWS credentials file, 0600; - is standard input")
+      ->required();
+  create->add_option("--profile", command.profile, "profile of an AWS credentials file")
+      ->capture_default_str();
+  add_repeatable(*create, "--bind", command.bindings,
+                 "HOST[:PORT][/PATH] where the credentials may be used (repeatable)")
+      ->required();
+  declare_verb(*provider, parsed, command, {"list", "List providers; no secrets"}, Verb::list);
+  CLI::App* remove =
+      declare_verb(*provider, parsed, command, {"delete", "Delete one"}, Verb::remove);
+  remove->add_option("NAME", command.name)->required();
+  for (const auto& [text, verb] :
+       {std::pair{std::pair{"attach", "Give a sandbox a provider"}, Verb::attach},
+        std::pair{std::pair{"detach", "Take a provider from a sandbox"}, Verb::detach}}) {
+    CLI::App* sub = declare_verb(*provider, parsed, command, text, verb);
+    sub->add_option("SANDBOX", command.sandbox)->required();
+    sub->add_option("PROVIDER", command.name)->required();
+  }
+}
+
+void declare_common(CLI::App& app, Parsed& parsed) {
+  app.add_option("--operator-socket", parsed.options.operator_socket,
+                 "the operator's unix socket, in a directory of its own")
+      ->capture_default_str();
+  app.add_flag("--json", parsed.options.json, "JSON instead of tables");
+  app.add_option("--log-level", parsed.options.log_level, "debug | info | warn | error")
+      ->transform(CLI::CheckedTransformer(log_levels));
+  app.set_version_flag("--version", KEYWARD_VERSION);
+  app.footer(footer);
+  app.require_subcommand(1);
+}
+
+}  // namespace
+
+Result<Options> parse_options(const std::vector<std::string>& arguments) {
+  CLI::App app(about, "gateway");
+  Parsed parsed;
+  declare_common(app, parsed);
+  declare_serve(app, parsed);
+  declare_certgen(app, parsed);
+  declare_sandbox(app, parsed);
+  declare_provider(app, parsed);
+  CLI::App* health = app.add_subcommand("health", "Ask whether a gateway answers on the socket");
+  health->fallthrough()->callback([&parsed] { parsed.options.action = HealthCommand(); });
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App* asked = &app;
+    while (!asked->get_subcommands().empty()) asked = asked->get_subcommands().front();
+    parsed.options.action = Answer{asked->help()};
+  } catch (const CLI::CallForVersion&) {
+    parsed.options.action = Answer{std::string(KEYWARD_VERSION) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return fail(Code::invalid, std::string(error.what()) + "; see --help");
+  }
+  return std::move(parsed.options);
+}
+
+}  // namespace keyward::gateway

@@ -1,0 +1,57 @@
+#pragma once
+// The command line: declared once, it makes the parser and --help.
+
+#include <chrono>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/result.hpp"
+#include "gateway/certgen/certgen.hpp"
+
+namespace keyward::gateway {
+
+struct ServeOptions {
+  std::string listen = "127.0.0.1:17670";
+  std::string tls_dir = "/etc/keyward/gateway";  // what certgen wrote
+  bool plaintext_loopback = false;
+  bool request_client_certificate = false;
+  std::string database = "/var/lib/keyward-gateway/gateway.db";
+  std::string key_file;  // empty: store.key of tls_dir
+  std::string gateway_id = "openshell";
+  int token_ttl_seconds = 3600;
+  std::string audit_log = "-";
+  int ping_tolerance_ms = 5000;
+};
+
+struct SandboxCommand {
+  enum class Verb { create, list, get, remove, token } verb = Verb::list;
+  std::string name, policy_file, token_file;
+  std::vector<std::string> providers;
+};
+
+struct ProviderCommand {
+  enum class Verb { create, list, remove, attach, detach } verb = Verb::list;
+  std::string type, name, sandbox, from_file, profile = "default";
+  std::vector<std::string> bindings;
+};
+
+struct HealthCommand {};
+
+// --help and --version.
+struct Answer {
+  std::string text;
+};
+
+struct Options {
+  std::variant<Answer, ServeOptions, CertgenOptions, SandboxCommand, ProviderCommand, HealthCommand>
+      action;
+  std::string operator_socket = "/run/keyward-gateway/operator.sock";
+  bool json = false;
+  log::Level log_level = log::Level::info;
+};
+
+Result<Options> parse_options(const std::vector<std::string>& arguments);
+
+}  // namespace keyward::gateway

@@ -1,0 +1,231 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <grpcpp/grpcpp.h>
+
+#include "base/bytes.hpp"
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "gateway/authz/guard.hpp"
+#include "gateway/rpc/names.hpp"
+#include "gateway/rpc/sandbox_service.hpp"
+#include "gateway/rpc/status.hpp"
+#include "netproxy/endpoint_binding.hpp"
+#include "netproxy/policy/policy.hpp"
+#include "netproxy/policy/yaml.hpp"
+#include "operator.grpc.pb.h"
+#include "proto/policy_wire.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+namespace v1 = keyward::operators::v1;
+
+std::int64_t millis(TimePoint time) { return time.time_since_epoch().count(); }
+
+// Deterministic, so that the same policy has the same hash whenever it is given.
+std::string serialize(const google::protobuf::Message& message) {
+  std::string text;
+  {
+    google::protobuf::io::StringOutputStream stream(&text);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return text;
+}
+
+Result<> set_policy(const v1::CreateSandboxRequest& request, SandboxRow& row) {
+  if (request.policy_yaml().empty()) return {};  // none: the supervisor denies everything
+  TRY_ASSIGN(const netproxy::PolicyModel model,
+             netproxy::parse_policy(request.policy_yaml(), request.policy_file()));
+  row.policy = serialize(wire::to_wire(model));
+  TRY(netproxy::compile(model));  // a policy that a supervisor would refuse
+  row.policy_hash = hex(sha256(row.policy));
+  row.policy_version = 1;
+  return {};
+}
+
+void fill(const ProviderRow& row, v1::ProviderRecord& record) {
+  record.set_id(row.id);
+  record.set_name(row.name);
+  record.set_type(row.type);
+  record.set_created_at_ms(millis(row.created));
+  for (const auto& [name, value] : row.credentials) record.add_credential_names(name);
+  record.mutable_config()->insert(row.config.begin(), row.config.end());
+  for (const std::string& binding : row.bindings) record.add_bindings(binding);
+}
+
+Result<ProviderRow> provider_row(v1::CreateProviderRequest& request) {
+  TRY(check_name("provider", request.name()));
+  if (request.type() != "aws" && request.type() != "generic")
+    return fail(Code::invalid, "provider type: aws or generic");
+  if (request.credentials().empty()) return fail(Code::invalid, "the file has no credentials");
+  if (request.bindings().empty())
+    return fail(Code::invalid,
+                "an unbound credential is usable nowhere; add --bind HOST[:PORT][/PATH]");
+  ProviderRow row;
+  row.name = request.name();
+  row.type = request.type();
+  for (auto& [name, value] : *request.mutable_credentials()) {
+    TRY(check_variable(name));
+    TRY(check_value(name, value));
+    row.credentials.emplace(name, Secret::take(value));
+  }
+  for (const auto& [name, value] : request.config()) {
+    TRY(check_variable(name));
+    TRY(check_value(name, value));
+    row.config.emplace(name, value);
+  }
+  if (row.type == "aws" && (!row.credentials.count("AWS_ACCESS_KEY_ID") ||
+                            !row.credentials.count("AWS_SECRET_ACCESS_KEY")))
+    return fail(Code::invalid, "an aws provider needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  for (const std::string& binding : request.bindings()) {
+    TRY(netproxy::parse_binding(binding));
+    row.bindings.push_back(binding);
+  }
+  return row;
+}
+
+class OperatorService final : public v1::Operator::Service {
+ public:
+  explicit OperatorService(ServiceDeps deps) : deps_(deps) {}
+
+  grpc::Status CreateSandbox(grpc::ServerContext*, const v1::CreateSandboxRequest* request,
+                             v1::SandboxRecord* response) override {
+    return answer("CreateSandbox", [&]() -> Result<> {
+      TRY(check_name("sandbox", request->name()));
+      SandboxRow row;
+      row.id = random_uuid();
+      row.name = request->name();
+      row.created = deps_.clock.now();
+      TRY(set_policy(*request, row));
+      TRY(deps_.store.create_sandbox(row,
+                                     {request->providers().begin(), request->providers().end()}));
+      return fill(row, *response);
+    });
+  }
+
+  grpc::Status ListSandboxes(grpc::ServerContext*, const v1::ListSandboxesRequest*,
+                             v1::ListSandboxesResponse* response) override {
+    return answer("ListSandboxes", [&]() -> Result<> {
+      TRY_ASSIGN(const auto rows, deps_.store.sandboxes());
+      for (const SandboxRow& row : rows) TRY(fill(row, *response->add_sandboxes()));
+      return {};
+    });
+  }
+
+  grpc::Status GetSandbox(grpc::ServerContext*, const v1::SandboxName* request,
+                          v1::SandboxRecord* response) override {
+    return answer("GetSandbox", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow row, deps_.store.sandbox_by_name(request->name()));
+      return fill(row, *response);
+    });
+  }
+
+  grpc::Status DeleteSandbox(grpc::ServerContext*, const v1::SandboxName* request,
+                             v1::DeleteSandboxResponse* response) override {
+    return answer("DeleteSandbox", [&]() -> Result<> {
+      TRY_ASSIGN(const bool deleted, deps_.store.delete_sandbox(request->name()));
+      response->set_deleted(deleted);
+      return {};
+    });
+  }
+
+  grpc::Status IssueToken(grpc::ServerContext*, const v1::SandboxName* request,
+                          v1::IssuedToken* response) override {
+    return answer("IssueToken", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow row, deps_.store.sandbox_by_name(request->name()));
+      TRY_ASSIGN(const IssuedToken issued, deps_.issuer.issue(row.id, deps_.clock.now()));
+      response->set_token(std::string(issued.token.reveal()));
+      response->set_expires_at_ms(millis(issued.expires));
+      response->set_sandbox_id(row.id);
+      return {};
+    });
+  }
+
+  grpc::Status CreateProvider(grpc::ServerContext*, const v1::CreateProviderRequest* request,
+                              v1::ProviderRecord* response) override {
+    return answer("CreateProvider", [&]() -> Result<> {
+      v1::CreateProviderRequest copy = *request;
+      TRY_ASSIGN(ProviderRow row, provider_row(copy));
+      row.id = random_uuid();
+      row.created = deps_.clock.now();
+      TRY(deps_.store.create_provider(row));
+      fill(row, *response);
+      return {};
+    });
+  }
+
+  grpc::Status ListProviders(grpc::ServerContext*, const v1::ListProvidersRequest*,
+                             v1::ListProvidersResponse* response) override {
+    return answer("ListProviders", [&]() -> Result<> {
+      TRY_ASSIGN(const auto rows, deps_.store.providers());
+      for (const ProviderRow& row : rows) fill(row, *response->add_providers());
+      return {};
+    });
+  }
+
+  grpc::Status DeleteProvider(grpc::ServerContext*, const v1::ProviderName* request,
+                              v1::DeleteProviderResponse* response) override {
+    return answer("DeleteProvider", [&]() -> Result<> {
+      TRY_ASSIGN(const bool deleted, deps_.store.delete_provider(request->name()));
+      response->set_deleted(deleted);
+      return {};
+    });
+  }
+
+  grpc::Status AttachProvider(grpc::ServerContext*, const v1::Attachment* request,
+                              v1::AttachmentResult* response) override {
+    return answer("AttachProvider", [&]() -> Result<> {
+      TRY_ASSIGN(const bool changed, deps_.store.attach(request->sandbox(), request->provider()));
+      response->set_changed(changed);
+      return {};
+    });
+  }
+
+  grpc::Status DetachProvider(grpc::ServerContext*, const v1::Attachment* request,
+                              v1::AttachmentResult* response) override {
+    return answer("DetachProvider", [&]() -> Result<> {
+      TRY_ASSIGN(const bool changed, deps_.store.detach(request->sandbox(), request->provider()));
+      response->set_changed(changed);
+      return {};
+    });
+  }
+
+ private:
+  Result<> fill(const SandboxRow& row, v1::SandboxRecord& record) {
+    record.set_id(row.id);
+    record.set_name(row.name);
+    record.set_created_at_ms(millis(row.created));
+    record.set_policy_version(row.policy_version);
+    record.set_policy_hash(row.policy_hash);
+    record.set_policy_status(row.policy_status);
+    TRY_ASSIGN(const auto providers, deps_.store.providers_of(row.id));
+    for (const ProviderRow& provider : providers) record.add_providers(provider.name);
+    return {};
+  }
+  static void fill(const ProviderRow& row, v1::ProviderRecord& record) {
+    gateway::fill(row, record);
+  }
+
+  // Only root reaches this service: OperatorSocket asks the kernel before a connection is served.
+  template <class Handle>
+  grpc::Status answer(const char* name, Handle handle) {
+    const Result<> allowed = authorize({PrincipalKind::operator_, "", ""}, Method::operator_, "");
+    const Result<> done = allowed ? handle() : allowed;
+    deps_.audit.record({name, "operator", "", done ? nullptr : &done.error()});
+    if (!done && (done.error().code == Code::internal || done.error().code == Code::io))
+      log::error("request_failed", {{"method", name}, {"detail", done.error().what}});
+    return done ? grpc::Status::OK : to_status(done.error());
+  }
+
+  ServiceDeps deps_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> make_operator_service(ServiceDeps deps) {
+  return std::make_unique<OperatorService>(deps);
+}
+
+}  // namespace keyward::gateway

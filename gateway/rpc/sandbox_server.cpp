@@ -1,0 +1,85 @@
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include "gateway/rpc/server.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+constexpr int message_limit = 1 << 20;             // bytes; the wire contract's
+constexpr std::size_t memory_limit = 64ULL << 20;  // bytes for all connections' buffers
+constexpr int thread_limit = 64;
+constexpr std::chrono::seconds farewell{2};
+
+class SandboxServer final : public RunningServer {
+ public:
+  SandboxServer(std::unique_ptr<grpc::Service> service, std::unique_ptr<grpc::Server> server,
+                int port)
+      : service_(std::move(service)), server_(std::move(server)), port_(port) {}
+  ~SandboxServer() override { server_->Shutdown(std::chrono::system_clock::now() + farewell); }
+  int port() const override { return port_; }
+
+ private:
+  std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_;
+};
+
+std::shared_ptr<grpc::ServerCredentials> credentials_of(const ServerTls* tls) {
+  if (tls == nullptr) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options(tls->client_ca_pem.empty()
+                                                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                                : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = tls->client_ca_pem;
+  options.pem_key_cert_pairs.push_back({std::string(tls->key_pem.reveal()), tls->certificate_pem});
+  return grpc::SslServerCredentials(options);
+}
+
+// Supervisors ping every 10 s, idle or not: gRPC's defaults would answer with GOAWAY.
+void set_limits(grpc::ServerBuilder& builder, std::chrono::milliseconds ping_tolerance) {
+  builder.SetMaxReceiveMessageSize(message_limit);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(ping_tolerance.count()));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16'384);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 64);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetResourceQuota(
+      grpc::ResourceQuota("sandboxes").Resize(memory_limit).SetMaxThreads(thread_limit));
+}
+
+}  // namespace
+
+bool is_loopback(const std::string& listen) {
+  const auto colon = listen.find_last_of(':');
+  if (colon == std::string::npos) return false;
+  const std::string host = listen.substr(0, colon);
+  if (host == "[::1]") return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerSettings& settings,
+                                                            const ServiceDeps& deps) {
+  if (!settings.tls && !is_loopback(settings.listen))
+    return fail(Code::denied,
+                "--listen " + settings.listen +
+                    ": plaintext is served on a loopback address only; use --tls-dir");
+  auto service = make_sandbox_service(deps);
+  grpc::ServerBuilder builder;
+  set_limits(builder, settings.ping_tolerance);
+  int port = 0;
+  builder.AddListeningPort(settings.listen, credentials_of(settings.tls.get()), &port);
+  builder.RegisterService(service.get());
+  auto server = builder.BuildAndStart();
+  if (!server || port == 0)
+    return fail(Code::unavailable,
+                "--listen " + settings.listen +
+                    ": cannot listen: the address is not this machine's, the port is taken, or the "
+                    "certificate and key do not belong together");
+  return std::make_unique<SandboxServer>(std::move(service), std::move(server), port);
+}
+
+}  // namespace keyward::gateway

@@ -1,0 +1,224 @@
+// The two servers over real sockets, in this process.
+#include <grpcpp/grpcpp.h>
+#include <sys/stat.h>
+
+#include "gateway/certgen/certgen.hpp"
+#include "gateway/operator/client.hpp"
+#include "gateway/rpc/server.hpp"
+#include "openshell.grpc.pb.h"
+#include "support.hpp"
+
+using namespace keyward;
+using namespace keyward::gateway;
+namespace v1 = openshell::v1;
+
+namespace {
+
+constexpr const char* policy = R"(version: 1
+network_policies:
+  storage:
+    endpoints:
+      - host: s3.eu-west-1.amazonaws.com
+        port: 443
+        protocol: rest
+        access: read-only
+        credential_signing: sigv4
+        signing_service: s3
+)";
+
+struct TestServer : TestGateway {
+  ServiceDeps deps{*store, issuer, authenticator, *audit, clock};
+  std::unique_ptr<RunningServer> server;
+
+  explicit TestServer(std::unique_ptr<ServerTls> tls = nullptr) {
+    SandboxServerSettings settings{"127.0.0.1:0", std::move(tls), std::chrono::milliseconds(20)};
+    auto started = start_sandbox_server(settings, deps);
+    REQUIRE(started);
+    server = std::move(*started);
+  }
+  std::unique_ptr<v1::OpenShell::Stub> plain() const {
+    return v1::OpenShell::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(server->port()),
+                                                      grpc::InsecureChannelCredentials()));
+  }
+};
+
+void prepare(grpc::ClientContext& context, const std::string& token) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+}
+
+grpc::Status get_config(v1::OpenShell::Stub& stub, const std::string& token, const std::string& id,
+                        openshell::sandbox::v1::GetSandboxConfigResponse* response = nullptr) {
+  grpc::ClientContext context;
+  prepare(context, token);
+  openshell::sandbox::v1::GetSandboxConfigRequest request;
+  request.set_sandbox_id(id);
+  openshell::sandbox::v1::GetSandboxConfigResponse unused;
+  return stub.GetSandboxConfig(&context, request, response == nullptr ? &unused : response);
+}
+
+std::pair<grpc::Status, std::string> refresh(v1::OpenShell::Stub& stub, const std::string& token,
+                                             const std::string& refresh_id) {
+  grpc::ClientContext context;
+  prepare(context, token);
+  if (!refresh_id.empty()) context.AddMetadata("x-keyward-refresh-id", refresh_id);
+  v1::RefreshSandboxTokenResponse response;
+  const grpc::Status status =
+      stub.RefreshSandboxToken(&context, v1::RefreshSandboxTokenRequest(), &response);
+  return {status, response.token()};
+}
+
+std::unique_ptr<ServerTls> tls_of(const std::string& directory) {
+  return std::make_unique<ServerTls>(ServerTls{slurp(directory + "/server/tls.crt"),
+                                               Secret(slurp(directory + "/server/tls.key")), ""});
+}
+
+grpc::Status health_over_tls(int port, const std::string& ca) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = ca;
+  const auto stub = v1::OpenShell::NewStub(
+      grpc::CreateChannel("localhost:" + std::to_string(port), grpc::SslCredentials(options)));
+  grpc::ClientContext context;
+  prepare(context, "");
+  v1::HealthResponse response;
+  return stub->Health(&context, v1::HealthRequest(), &response);
+}
+
+}  // namespace
+
+TEST_CASE("server: a sandbox reads its own configuration and nobody else's") {
+  TestServer gateway;
+  const auto stub = gateway.plain();
+  const std::string token = gateway.token(gateway.a);
+  CHECK(get_config(*stub, token, gateway.a.id).ok());
+  for (const std::string& id : {gateway.b.id, random_uuid(), std::string()}) {
+    CAPTURE(id);
+    const grpc::Status refused = get_config(*stub, token, id);
+    CHECK(refused.error_code() == grpc::StatusCode::PERMISSION_DENIED);
+    CHECK(refused.error_message() ==
+          "cross-sandbox access denied: principal does not own this sandbox");
+  }
+  CHECK(get_config(*stub, "", gateway.a.id).error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK(get_config(*stub, "junk", gateway.a.id).error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  const std::string trail = slurp(gateway.directory / "audit.jsonl");
+  CHECK(trail.find("cross-sandbox access denied") != std::string::npos);
+  CHECK(trail.find(token) == std::string::npos);
+}
+
+TEST_CASE("server: refresh replaces the token") {
+  TestServer gateway;
+  const auto stub = gateway.plain();
+  const std::string old = gateway.token(gateway.a);
+  const auto [done, fresh] = refresh(*stub, old, "");
+  REQUIRE(done.ok());
+  CHECK(get_config(*stub, old, gateway.a.id).error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK(refresh(*stub, old, "").first.error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK(get_config(*stub, fresh, gateway.a.id).ok());
+
+  const auto [lost, lost_token] = refresh(*stub, fresh, "id-7");
+  REQUIRE(lost.ok());
+  const auto [repeated, kept] = refresh(*stub, fresh, "id-7");
+  REQUIRE(repeated.ok());
+  CHECK_FALSE(get_config(*stub, lost_token, gateway.a.id).ok());
+  CHECK(get_config(*stub, kept, gateway.a.id).ok());
+  CHECK_FALSE(refresh(*stub, fresh, "id-7").first.ok());
+}
+
+TEST_CASE("server: the operator's socket, from policy to provider environment") {
+  TestServer gateway;
+  const std::string path = gateway.directory / "run/operator.sock";
+  const auto operators = start_operator_server(path, gateway.deps);
+  REQUIRE(operators);
+  struct stat status{};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  const auto client = OperatorClient::connect(path);
+  REQUIRE(client);
+
+  NewProvider provider;
+  provider.name = "prod";
+  provider.type = "aws";
+  provider.credentials.emplace("AWS_ACCESS_KEY_ID", Secret("AKIDEXAMPLE"));
+  provider.credentials.emplace("AWS_SECRET_ACCESS_KEY", Secret("test-secret"));
+  provider.config["AWS_REGION"] = "eu-west-1";
+  CHECK((*client)->create_provider(provider).error().what.find("--bind") != std::string::npos);
+  provider.bindings = {"*.amazonaws.com:443"};
+  REQUIRE((*client)->create_provider(provider));
+  CHECK((*client)->create_provider(provider).error().code == Code::exists);
+
+  CHECK(
+      (*client)->create_sandbox({"bad", "version: 1\nnonsense: 2\n", "p.yaml", {}}).error().code ==
+      Code::invalid);
+  const auto made = (*client)->create_sandbox({"work", policy, "p.yaml", {"prod"}});
+  REQUIRE(made);
+  CHECK(made->providers == std::vector<std::string>{"prod"});
+  const auto issued = (*client)->issue_token("work");
+  REQUIRE(issued);
+  const std::string token(issued->token.reveal());
+
+  const auto stub = gateway.plain();
+  openshell::sandbox::v1::GetSandboxConfigResponse config;
+  REQUIRE(get_config(*stub, token, made->id, &config).ok());
+  CHECK(config.policy().network_policies().at("storage").endpoints(0).credential_signing() ==
+        "sigv4");
+  CHECK(config.policy_hash() == made->policy_hash);
+
+  for (const bool bindings : {true, false}) {
+    CAPTURE(bindings);
+    grpc::ClientContext context;
+    prepare(context, token);
+    v1::GetSandboxProviderEnvironmentRequest request;
+    request.set_sandbox_id(made->id);
+    request.set_supports_static_credential_bindings(bindings);
+    v1::GetSandboxProviderEnvironmentResponse response;
+    REQUIRE(stub->GetSandboxProviderEnvironment(&context, request, &response).ok());
+    CHECK(response.environment().at("AWS_REGION") == "eu-west-1");
+    CHECK(response.environment().count("AWS_SECRET_ACCESS_KEY") == (bindings ? 1 : 0));
+    CHECK(response.static_credential_bindings().count("AWS_ACCESS_KEY_ID") == (bindings ? 1 : 0));
+    CHECK(response.provider_env_revision() == config.provider_env_revision());
+  }
+
+  REQUIRE(*(*client)->delete_sandbox("work"));
+  CHECK(get_config(*stub, token, made->id).error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK((*client)->issue_token("work").error().code == Code::not_found);
+  // A second gateway on the same socket must not take it over.
+  CHECK(start_operator_server(path, gateway.deps).error().code == Code::exists);
+}
+
+TEST_CASE("server: an operator's directory that others can enter is refused") {
+  TestServer gateway;
+  const std::string directory = gateway.directory / "run";
+  std::filesystem::create_directory(directory);
+  std::filesystem::permissions(directory, std::filesystem::perms(0755));
+  const auto refused = start_operator_server(directory + "/operator.sock", gateway.deps);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::denied);
+}
+
+TEST_CASE("server: TLS by our CA is accepted, by another it is not") {
+  TestDirectory directory;
+  const TimePoint now = SystemClock().now();
+  CertgenOptions ours, other;
+  ours.output_dir = directory / "ours";
+  other.output_dir = directory / "other";
+  REQUIRE(generate_files(ours, now));
+  REQUIRE(generate_files(other, now));
+  TestServer gateway(tls_of(ours.output_dir));
+  CHECK(health_over_tls(gateway.server->port(), slurp(ours.output_dir + "/ca.crt")).ok());
+  const grpc::Status refused =
+      health_over_tls(gateway.server->port(), slurp(other.output_dir + "/ca.crt"));
+  CHECK(refused.error_code() == grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_CASE("server: plaintext is for loopback addresses") {
+  TestGateway gateway;
+  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticator, *gateway.audit,
+                         gateway.clock};
+  for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:1", "localhost:0", "127.0.0.1"}) {
+    CAPTURE(listen);
+    const auto refused =
+        start_sandbox_server({listen, nullptr, std::chrono::milliseconds(5000)}, deps);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::denied);
+  }
+}
