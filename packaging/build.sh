@@ -15,7 +15,7 @@ shift || true
 export CC="ccache gcc" CXX="ccache g++" CC_LD=mold CXX_LD=mold
 options=(-Dwerror=true)
 case $kind in
-  release) options+=(-Dbuildtype=release -Dtests=false) ;;
+  release) options+=(-Dbuildtype=release -Doptimization=2 -Dtests=false) ;;
   asan) options+=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined) ;;
   tsan) options+=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
   fuzz)

@@ -33,28 +33,41 @@ class SeaweedFs:
 
 
 class Versity:
-    """The strict judge of signatures, bodies, trailers and paths."""
+    """The strict judge of signatures, bodies, trailers and paths: versitygw, plain on one port, and over https on another
+    through a recorder that writes down each request's head and changes nothing."""
+    plain_name, name = "plain.keyward.test", "judge.keyward.test"
+    plain_port, port = 7480, 7443
 
-    def __init__(self, machine, pki, port, tls):
-        self.machine, self.port, self.tls = machine, port, tls
-        self.name = "judge.keyward.test" if tls else "plain.keyward.test"
-        self.data = machine.folder(f"versity-{port}")
-        self.access_log = machine.log(f"versity-{port}-access")
-        command = [tools.versitygw(), "--access", Keys.access, "--secret", Keys.secret, "--region", REGION,
-                   "--port", f"{machine.network().there}:{port}", "--access-log", self.access_log]
-        if tls:
-            certificate, key = pki.issue(self.name)
-            command += ["--cert", certificate, "--key", key]
-        self.process = machine.start(f"versity-{port}", command + ["posix", self.data], inside=True)
-        wait_until(lambda: machine.network().listens(port), 30, "versitygw")
+    def __init__(self, machine, pki):
+        self.machine, self.data = machine, machine.folder("versitygw")
+        self.heads = os.path.join(machine.work, "heads.jsonl")
+        there = machine.network().there
+        machine.start("versitygw", [
+            tools.versitygw(), "--access", Keys.access, "--secret", Keys.secret, "--region", REGION,
+            "--port", f"{there}:{self.plain_port}", "posix", self.data], inside=True)
+        certificate, key = pki.issue(self.name)
+        machine.start("recorder", [
+            tools.PYTHON, os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorder.py"), there, str(self.port),
+            certificate, key, str(self.plain_port), self.heads], inside=True)
+        for port in (self.plain_port, self.port):
+            wait_until(lambda port=port: machine.network().listens(port), 30, "versitygw")
+
+    def make_bucket(self, bucket):
+        os.makedirs(os.path.join(self.data, bucket), exist_ok=True)
 
     def stored(self, bucket, key):
         """The object's bytes as they lie on the disk, or None."""
         try:
             with open(os.path.join(self.data, bucket, key), "rb") as file:
                 return file.read()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
-    def make_bucket(self, bucket):
-        os.makedirs(os.path.join(self.data, bucket), exist_ok=True)
+    def requests(self, method, path):
+        """Heads that arrived over https for a path (percent-encoded as sent), as {name: value}; newest last."""
+        found = []
+        with open(self.heads, encoding="utf-8") as file:
+            for record in map(json.loads, file):
+                if record["method"] == method and record["target"].split("?")[0] == path:
+                    found.append({"target": record["target"], **dict(record["headers"])})
+        return found

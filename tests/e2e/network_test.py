@@ -1,0 +1,87 @@
+"""What the sandbox's network refuses, each with its positive control: the same attempt works outside."""
+import subprocess
+
+from e2e.suite import Case
+from e2e.support.programs import RAW
+from e2e.support.keyward import ENVIRONMENT
+
+PROBE = """
+import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+try:
+    socket.create_connection((host, port), 5)
+    print("connected")
+except OSError as error:
+    print("refused", error.errno)
+"""
+
+
+class NetworkTest(Case):
+    def setUp(self):
+        self.server = self.world.judge
+        self.there = self.world.machine.network().there
+        self.sandbox = self.world.local_for(self.server, label="network")
+
+    def outside(self, program, *arguments):
+        return subprocess.run(["/usr/bin/python3", "-c", program, *arguments], capture_output=True, text=True, timeout=60,
+                              env=ENVIRONMENT).stdout
+
+    def test_a_direct_connection_past_the_proxy(self):
+        arguments = (self.there, str(self.server.port))
+        self.assertIn("connected", self.outside(PROBE, *arguments))
+        self.assertIn("refused 101", self.ended_well(self.sandbox.python(PROBE, *arguments)))
+
+    def test_connect_answers(self):
+        table = [("a host that no policy names", "other.keyward.test", 443, 403),
+                 ("another port of an allowed host", self.server.name, 22, 403),
+                 ("an address instead of the name", self.there, self.server.port, 403),
+                 ("loopback", "127.0.0.1", 22, 403), ("loopback by name", "localhost", 22, 403),
+                 ("the metadata service", "169.254.169.254", 80, 403), ("a decimal address", "2130706433", 80, 400)]
+        program = RAW + "".join(f"print(tunnel({host!r}, {port})[1])\n" for _, host, port, _ in table)
+        got = self.ended_well(self.sandbox.python(program, env={}, options=("--env", "AWS_DEFAULT_REGION=x"))).split()
+        for (what, _, _, status), answer in zip(table, got):
+            with self.subTest(what):
+                self.assertIn(int(answer), (status, 403))
+        self.assertEqual(len(got), len(table))
+
+    def test_a_denial_says_why(self):
+        out = self.ended_well(self.sandbox.python("""
+import json, os, socket
+from urllib.parse import urlsplit
+proxy = urlsplit(os.environ["HTTPS_PROXY"])
+s = socket.create_connection((proxy.hostname, proxy.port))
+s.sendall(b"GET http://other.keyward.test/x HTTP/1.1\\r\\nHost: other.keyward.test\\r\\nAccept: application/json\\r\\nConnection: close\\r\\n\\r\\n")
+data = b""
+while more := s.recv(65536):
+    data += more
+head, body = data.split(b"\\r\\n\\r\\n", 1)
+print(head.decode().lower())
+problem = json.loads(body)
+print(sorted(problem))
+"""))
+        self.assertIn("403", out.splitlines()[0])
+        self.assertIn("content-type: application/problem+json", out)
+        self.assertIn("proxy-status:", out)
+        self.assertIn("'title'", out)
+
+    def test_no_policy_denies_everything(self):
+        from e2e.support.keyward import SUPERVISOR
+        program = RAW.replace('os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]', '"", ""')
+        audit = self.world.machine.folder("nothing-audit", 0o700) + "/audit.jsonl"
+        done = subprocess.run([SUPERVISOR, "run", "--audit-log", audit, "--", "/usr/bin/python3", "-c",
+                               program + f"print(tunnel({self.server.name!r}, {self.server.port})[1])"], capture_output=True,
+                              text=True, env=ENVIRONMENT, timeout=60)
+        self.assertEqual(self.ended_well(done).strip(), "403")
+
+    def test_an_upstream_with_an_unknown_certificate(self):
+        from e2e.support.pki import Pki
+        stranger = Pki(self.world.machine.folder("stranger"), "A stranger")
+        sandbox = self.world.local_for(self.server, label="stranger")
+        sandbox.options[sandbox.options.index("--upstream-ca") + 1] = stranger.ca
+        out = self.ended_well(sandbox.python(RAW + """
+digest = hashlib.sha256(b"").hexdigest()
+headers = sign("GET", "judge.keyward.test:7443", "/demo/stranger", "", digest, {})
+print(request("judge.keyward.test", 7443, "GET", "/demo/stranger", headers)[0])
+"""))
+        self.assertEqual(out.strip(), "502")
+        self.assertEqual(self.server.requests("GET", "/demo/stranger"), [])

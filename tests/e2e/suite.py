@@ -1,0 +1,96 @@
+"""Finds the modules *_test.py, runs their cases one by one against one shared World and tells the report."""
+import faulthandler
+import glob
+import importlib
+import os
+import signal
+import time
+import traceback
+import unittest
+
+from e2e.support.world import World
+from runner.process import log_path
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CASE_LIMIT = 600
+
+
+class Case(unittest.TestCase):
+    """What a test module derives from: `self.world` has the servers; `slow = True` waits for --all."""
+    world = None
+    slow = False
+
+    def ended_well(self, done, message=""):
+        self.assertEqual(done.returncode, 0, f"{message}\nstdout: {done.stdout[-1500:]}\nstderr: {done.stderr[-3000:]}")
+        return done.stdout
+
+
+class Outcome(unittest.TestResult):
+    def __init__(self, report):
+        super().__init__()
+        self.report, self.started = report, 0.0
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+        signal.alarm(CASE_LIMIT)
+
+    def stopTest(self, test):
+        signal.alarm(0)
+        super().stopTest(test)
+
+    def seconds(self):
+        return time.monotonic() - self.started
+
+    def addSuccess(self, test):
+        self.report.passed(name_of(test), self.seconds())
+
+    def addSkip(self, test, reason):
+        self.report.skipped(name_of(test), self.seconds(), reason)
+
+    def addFailure(self, test, err):
+        path = log_path(name_of(test))
+        text = "".join(traceback.format_exception(*err))
+        with open(path, "w", encoding="utf-8") as log:
+            log.write(text)
+        print("\n".join(text.splitlines()[-30:]), flush=True)
+        self.report.failed(name_of(test), self.seconds(), "", path)
+
+    addError = addFailure
+
+
+def name_of(test):
+    if not hasattr(test, "_testMethodName"):
+        return f"e2e.{test}"
+    module = type(test).__module__.split(".")[-1].removesuffix("_test")
+    return f"e2e.{module}.{test._testMethodName.removeprefix('test_')}"
+
+
+def on_alarm(*_):
+    faulthandler.dump_traceback()
+    raise TimeoutError(f"no end within {CASE_LIMIT} s")
+
+
+def cases():
+    for path in sorted(glob.glob(os.path.join(HERE, "*_test.py"))):
+        module = importlib.import_module("e2e." + os.path.basename(path).removesuffix(".py"))
+        for group in unittest.defaultTestLoader.loadTestsFromModule(module):
+            yield from group
+
+
+def run(report, everything):
+    signal.signal(signal.SIGALRM, on_alarm)
+    chosen = [case for case in cases() if (everything or not case.slow) and report.wants(name_of(case))]
+    if not chosen:
+        return
+    if os.geteuid() != 0:
+        for case in chosen:
+            report.skipped(name_of(case), 0.0, "needs root: network namespaces and a real sandbox")
+        return
+    world = World()
+    Case.world = world
+    try:
+        for case in chosen:
+            case.run(Outcome(report))
+    finally:
+        world.close()
