@@ -28,7 +28,8 @@ main() {
   chmod 755 "$work"
   trap cleanup EXIT
   trap 'exit 130' INT TERM
-  mkdir -m 700 "$work/secrets" "$work/state" "$work/token" "$work/audit"
+  mkdir -m 700 "$work/secrets" "$work/state" "$work/state/operator" "$work/token" "$work/audit"
+  socket=$work/state/operator/operator.sock
   real_secret=$(head -c 30 /dev/urandom | base64 | tr '+/' 'ab')
 
   start_s3_server
@@ -73,19 +74,20 @@ start_gateway() {
   say "starting the gateway on loopback (keys by certgen, SQLite)"
   quietly "$work/certgen.log" "$gateway" certgen --output-dir "$work/state/tls"
   gateway_port=$((20000 + $$ % 20000))
-  "$gateway" serve --tls-dir "$work/state/tls" --database "$work/state/gateway.db" --key-file "$work/state/store.key" \
-    --listen "127.0.0.1:$gateway_port" --operator-socket "$work/state/operator.sock" >"$work/gateway.log" 2>&1 &
+  "$gateway" serve --tls-dir "$work/state/tls" --database "$work/state/gateway.db" \
+    --listen "127.0.0.1:$gateway_port" --audit-log "$work/state/audit.jsonl" --operator-socket "$socket" >"$work/gateway.log" 2>&1 &
   started+=($!)
-  wait_for "the gateway" operator sandbox list
+  wait_for "the gateway" operator health
 }
 
-operator() { "$gateway" "$@" --operator-socket "$work/state/operator.sock"; }
+operator() { "$gateway" "$@" --operator-socket "$socket"; }
 
 register_sandbox() {
   say "registering the real keys with the gateway, and a sandbox that may use them"
-  printf '[aws]\naccess_key_id = "%s"\nsecret_access_key = "%s"\n' "$real_access" "$real_secret" >"$work/secrets/aws.toml"
+  (umask 077 && printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$real_access" "$real_secret" \
+    >"$work/secrets/aws")
   sed -e "s|@ADDRESS@|$s3_address|" "$KEYWARD_ROOT/packaging/quickstart-policy.yaml" >"$work/policy.yaml"
-  quietly "$work/provider.log" operator provider create aws demo-keys --from-file "$work/secrets/aws.toml" \
+  quietly "$work/provider.log" operator provider create aws demo-keys --from-file "$work/secrets/aws" \
     --bind "$host:$port"
   quietly "$work/sandbox.log" operator sandbox create demo --policy "$work/policy.yaml" --provider demo-keys \
     --token-out "$work/token/sandbox.jwt"
@@ -99,7 +101,7 @@ run_demo() {
     "$supervisor" run --host-alias "$host=$s3_address" --upstream-ca "$work/ca.pem" --hide "$work/state" \
     --audit-log "$work/audit/audit.jsonl" --env AWS_DEFAULT_REGION=us-east-1 \
     -- /bin/bash -c "$(cat "$KEYWARD_ROOT/packaging/quickstart-inside.sh")" demo \
-    "https://$host:$port" "$s3_address" "$port" "$work/token/sandbox.jwt" "$work/state/operator.sock" >"$work/inside.out" ||
+    "https://$host:$port" "$s3_address" "$port" "$work/token/sandbox.jwt" "$socket" >"$work/inside.out" ||
     { cat "$work/inside.out" && die "the demo program failed"; }
   grep -v '^PLACEHOLDER ' "$work/inside.out"
   read -r _ placeholder_access placeholder_secret < <(grep '^PLACEHOLDER ' "$work/inside.out")

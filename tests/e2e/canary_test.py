@@ -22,7 +22,7 @@ class CanaryTest(Case):
         with open(os.path.join(self.world.gateway.tls, "ca.crt"), encoding="utf-8") as file:
             self.assertIn("BEGIN CERTIFICATE", file.read())
         self.secrets = {"token": token.split(".")[2], "secret-key": Keys.secret, "access-key": Keys.access}
-        with open(os.path.join(self.world.gateway.folder, "store.key"), encoding="utf-8") as file:
+        with open(os.path.join(self.world.gateway.tls, "store.key"), encoding="utf-8") as file:
             self.secrets["store-key"] = file.read().strip()[:48]
 
     def test_nothing_is_found_inside(self):

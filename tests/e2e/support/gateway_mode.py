@@ -3,7 +3,8 @@ import json
 import os
 import subprocess
 
-from e2e.support.keyward import ENVIRONMENT, SIGNING, SUPERVISOR, Gateway, credentials_file, endpoint, policy
+from e2e.support.keyward import ENVIRONMENT, SIGNING, SUPERVISOR, Gateway, endpoint, policy
+from e2e.support.s3_servers import Keys
 
 
 class GatewayMode:
@@ -16,7 +17,8 @@ class GatewayMode:
         self.folder = machine.folder(f"sandbox-{name}", 0o700)
         self.token_file = os.path.join(self.folder, "sandbox.jwt")
         policy_file = machine.write(f"{name}.yaml", policy([endpoint(server.name, server.port, address, **SIGNING)]), 0o644)
-        keys = machine.write(f"secrets/{name}.toml", credentials_file([]).replace("[aws.tests]", "[aws]").rsplit("bind", 1)[0])
+        keys = machine.write(f"secrets/{name}.toml", "[default]\naws_access_key_id = "
+                             f"{Keys.access}\naws_secret_access_key = {Keys.secret}\n")
         self.must("provider", "create", "aws", f"keys-{name}", "--from-file", keys, "--bind", f"{server.name}:{server.port}")
         self.must("sandbox", "create", name, "--policy", policy_file, "--provider", f"keys-{name}", "--token-out", self.token_file)
         self.audit = os.path.join(machine.folder(f"audit-{name}", 0o700), "audit.jsonl")

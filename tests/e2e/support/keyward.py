@@ -72,7 +72,8 @@ class Gateway:
     def __init__(self, machine, label="gateway", port=17670):
         self.machine, self.label, self.port = machine, label, port
         self.folder = machine.folder(label, 0o700)
-        self.tls, self.socket = os.path.join(self.folder, "tls"), os.path.join(self.folder, "operator.sock")
+        self.tls, self.socket = os.path.join(self.folder, "tls"), os.path.join(
+            machine.folder(os.path.join(label, "operator"), 0o700), "operator.sock")
         self.must("certgen", "--output-dir", self.tls)
         self.process = None
 
@@ -82,16 +83,16 @@ class Gateway:
 
     def start(self):
         self.process = self.machine.start(self.label, [
-            GATEWAY, "serve", "--tls-dir", self.tls, "--database", os.path.join(self.folder, "gateway.db"), "--key-file",
-            os.path.join(self.folder, "store.key"), "--listen", f"127.0.0.1:{self.port}", "--operator-socket", self.socket],
-            env={"OPENSHELL_LOG_LEVEL": "info"})
+            GATEWAY, "serve", "--tls-dir", self.tls, "--database", os.path.join(self.folder, "gateway.db"), "--listen",
+            f"127.0.0.1:{self.port}", "--audit-log", os.path.join(self.folder, "audit.jsonl"), "--log-level", "info",
+            "--operator-socket", self.socket])
         wait_until(lambda: self.answers() or self.process.poll() is not None, 20, "gateway")
         if self.process.poll() is not None:
             raise RuntimeError(f"gateway ended with {self.process.returncode}; see {self.machine.log(self.label)}")
         return self
 
     def answers(self):
-        return os.path.exists(self.socket) and self.operator("sandbox", "list").returncode == 0
+        return os.path.exists(self.socket) and self.operator("health").returncode == 0
 
     def stop(self):
         self.machine.stop(self.process)

@@ -1,0 +1,43 @@
+#!/bin/bash
+# The figures of Keyward beside those of its peers, in one run on one machine.  Compare ratios, not figures.
+# usage: tests/bench/run.sh [start|memory|intercept...]       needs build-release, and packaging/deps.sh all
+set -euo pipefail
+# shellcheck source=packaging/common.sh
+source "$(dirname "$0")/../../packaging/common.sh"
+cd "$KEYWARD_ROOT"
+need_root
+supervisor=$KEYWARD_ROOT/build-release/supervisor/supervisor
+[[ -x $supervisor ]] || die "build it first: packaging/build.sh release"
+
+intercept() {
+  local work
+  work=$(mktemp -d /var/tmp/keyward-bench.XXXXXX)
+  chmod 755 "$work"
+  trap 'rm -rf "$work"' RETURN
+  say "building the load generator"
+  (cd tests/bench/connectload && GOFLAGS=-buildvcs=false "$(go_program)" build -o "$work/connectload" .)
+  mkdir -m 700 "$work/audit"
+  cat >"$work/policy.yaml" <<POLICY
+version: 1
+network_policies:
+  bench:
+    endpoints:
+      - { host: up.test, port: 443, protocol: rest, access: full, allowed_ips: [10.99.0.2/32] }
+POLICY
+  say "intercepting proxies side by side (about two minutes)"
+  LOAD=$work/connectload W=$work/run tests/bench/intercept.sh \
+    "keyward=@$supervisor run --policy $work/policy.yaml --upstream-ca $work/run/ca.pem --audit-log $work/audit/log --"
+}
+
+go_program() { python3 -c 'import sys; sys.path.insert(0, "tests"); from e2e.support import tools; print(tools.go())'; }
+
+parts=("$@")
+[[ ${#parts[@]} -gt 0 ]] || parts=(start memory intercept)
+for part in "${parts[@]}"; do
+  case $part in
+    start) python3 tests/bench/start_time.py ;;
+    memory) python3 tests/bench/memory.py ;;
+    intercept) intercept ;;
+    *) die "usage: tests/bench/run.sh [start|memory|intercept...]" ;;
+  esac
+done
