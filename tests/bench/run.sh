@@ -14,8 +14,10 @@ intercept() {
   work=$(mktemp -d /var/tmp/keyward-bench.XXXXXX)
   chmod 755 "$work"
   trap 'rm -rf "$work"' RETURN
+  local tools=${KEYWARD_TOOLS:-$KEYWARD_ROOT/../shared/tools}
+  [[ -d $tools/connectload ]] || die "no load generator: set KEYWARD_TOOLS to the folder with connectload and bench"
   say "building the load generator"
-  (cd tests/bench/connectload && GOFLAGS=-buildvcs=false "$(go_program)" build -o "$work/connectload" .)
+  (cd "$tools/connectload" && GOFLAGS=-buildvcs=false "$(go_program)" build -o "$work/connectload" .)
   mkdir -m 700 "$work/audit"
   cat >"$work/policy.yaml" <<POLICY
 version: 1
@@ -25,7 +27,7 @@ network_policies:
       - { host: up.test, port: 443, protocol: rest, access: full, allowed_ips: [10.99.0.2/32] }
 POLICY
   say "intercepting proxies side by side (about two minutes)"
-  LOAD=$work/connectload W=$work/run tests/bench/intercept.sh \
+  LOAD=$work/connectload W=$work/run "$tools/bench/intercept.sh" \
     "keyward=@$supervisor run --policy $work/policy.yaml --upstream-ca $work/run/ca.pem --audit-log $work/audit/log --"
 }
 
