@@ -42,8 +42,8 @@ std::optional<std::size_t> best_binding(const BoundAwsCredentials& credentials,
 }  // namespace
 
 Placeholder make_placeholder() {
-  std::string secret = random_text(40, secret_alphabet);
-  return {"AKIA" + random_text(16, key_id_alphabet), Secret::take(secret)};
+  std::string letters = random_text(40, secret_alphabet);
+  return {"AKIA" + random_text(16, key_id_alphabet), Secret::take(letters)};
 }
 
 Result<const BoundAwsCredentials*> select_aws(const Credentials& credentials,

@@ -43,7 +43,7 @@ class JsonlAuditSink final : public AuditSink {
   JsonlAuditSink(UniqueFd fd, const Clock& clock) : fd_(std::move(fd)), clock_(clock) {
     struct stat status{};
     regular_ = ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
-    writer_ = std::thread([this] { run(); });
+    writer_ = std::jthread([this] { run(); });
   }
   JsonlAuditSink(const JsonlAuditSink&) = delete;
   JsonlAuditSink& operator=(const JsonlAuditSink&) = delete;
@@ -140,7 +140,7 @@ class JsonlAuditSink final : public AuditSink {
     const std::size_t piece = regular_ ? text.size() : std::min<std::size_t>(text.size(), PIPE_BUF);
     const ssize_t written = ::write(fd_.get(), text.data(), piece);
     if (written < 0 && regular_ && !std::exchange(failing_, true))
-      log::warn("audit_write_failed", {{"errno", std::to_string(errno)}});
+      log::warn("audit_write_failed", {{"error", fail_errno("write").value().what}});
     if (written > 0) failing_ = false;
     return written < 0 ? 0 : static_cast<std::size_t>(written);
   }
@@ -165,7 +165,7 @@ class JsonlAuditSink final : public AuditSink {
   std::uint64_t sequence_ = 0, lost_ = 0;
   bool half_line_ = false;  // a write stopped inside a line
   bool failing_ = false;
-  std::thread writer_;
+  std::jthread writer_;
 };
 
 Result<> make_parents(const std::string& path) {

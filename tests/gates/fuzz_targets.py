@@ -11,6 +11,7 @@ TARGETS = {
     "netproxy/http/target.hpp": "http_head",
     "netproxy/policy/yaml.hpp": "policy_file",
     "netproxy/policy/policy.hpp": "canonical_path",
+    "netproxy/policy/readings.hpp": "policy_file",
     "netproxy/sigv4/aws_chunked.hpp": "aws_chunked",
     "isolation/launch_channel.hpp": "launch_channel",
     "identity/jwt/token.hpp": "jwt",

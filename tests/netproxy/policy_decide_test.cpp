@@ -60,15 +60,15 @@ Denial denial_of(const Policy& policy, const char* method, const char* path,
 }  // namespace
 
 TEST_CASE("decide: nothing is allowed that is not named") {
-  const Policy policy = policy_of({tunnel("pypi.org"), tunnel("*.example.com", 8443)});
+  const Policy policy = policy_of({tunnel("packages.test"), tunnel("*.example.com", 8443)});
   struct Case {
     const char* host;
     std::uint16_t port;
     bool allowed;
   };
-  for (const Case& c : {Case{"pypi.org", 443, true},
-                        {"pypi.org", 80, false},
-                        {"files.pypi.org", 443, false},
+  for (const Case& c : {Case{"packages.test", 443, true},
+                        {"packages.test", 80, false},
+                        {"files.packages.test", 443, false},
                         {"evil.test", 443, false},
                         {"a.example.com", 8443, true},
                         {"example.com", 8443, false},
@@ -80,12 +80,12 @@ TEST_CASE("decide: nothing is allowed that is not named") {
     CHECK((verdict.endpoint != nullptr) == c.allowed);
     CHECK_FALSE(verdict.inspect);
   }
-  CHECK_FALSE(policy_of({}).decide_connect({"pypi.org", 443}, {}).allowed);
+  CHECK_FALSE(policy_of({}).decide_connect({"packages.test", 443}, {}).allowed);
 }
 
 TEST_CASE("decide: an unopened endpoint allows what its tunnel would carry") {
-  const Policy policy = policy_of({tunnel("pypi.org", 443)});
-  const Verdict verdict = policy.decide_request({"pypi.org", 443}, "POST", "/a/../b", {});
+  const Policy policy = policy_of({tunnel("packages.test", 443)});
+  const Verdict verdict = policy.decide_request({"packages.test", 443}, "POST", "/a/../b", {});
   CHECK(verdict.allowed);
   CHECK(verdict.path == "/b");
 }
@@ -224,20 +224,21 @@ TEST_CASE("decide: enforcement audit lets pass and says so; deny rules and hosts
 }
 
 TEST_CASE("decide: binaries match the program or an ancestor") {
-  const auto policy = compile(model_of({tunnel("pypi.org")}, {"/usr/bin/python3*", "/opt/**"}));
+  const auto policy =
+      compile(model_of({tunnel("packages.test")}, {"/usr/bin/python3*", "/opt/**"}));
   REQUIRE(policy.has_value());
   CHECK(policy->needs_executables());
   const auto denial = [&](std::vector<std::string> programs) {
-    return policy->decide_connect({"pypi.org", 443}, programs).denial;
+    return policy->decide_connect({"packages.test", 443}, programs).denial;
   };
   CHECK(denial({"/usr/bin/python3.11"}) == Denial::none);
   CHECK(denial({"/usr/bin/curl", "/opt/tool/bin/run"}) == Denial::none);
   CHECK(denial({"/usr/bin/curl", "/usr/bin/bash"}) == Denial::binary);
   CHECK(denial({"/tmp/usr/bin/python3"}) == Denial::binary);
   CHECK(denial({}) == Denial::binary);  // an unknown program is no named one
-  const auto any = compile(model_of({tunnel("pypi.org")}, {"**"}));
+  const auto any = compile(model_of({tunnel("packages.test")}, {"**"}));
   CHECK_FALSE(any->needs_executables());
-  CHECK(any->decide_connect({"pypi.org", 443}, {}).allowed);
+  CHECK(any->decide_connect({"packages.test", 443}, {}).allowed);
 }
 
 TEST_CASE("compile: refuses what cannot be decided, wherever the model comes from") {

@@ -37,9 +37,9 @@ network_policies:
         credential_binding: {provider: work}
     binaries:
       - {path: /usr/bin/*, harness: true}
-  pypi:
+  packages:
     endpoints:
-      - {host: pypi.org, port: 443, tls: skip}
+      - {host: packages.test, port: 443, tls: skip}
 )";
 
 // An endpoint in its place: line 5, column 9 is its first key.
