@@ -21,7 +21,7 @@ case $kind in
   fuzz)
     export CC="ccache clang-19" CXX="ccache clang++-19"
     options=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dtests=false
-      -Dfuzz=true "-Dcpp_args=-fsanitize=fuzzer-no-link -fno-sanitize=function")
+      -Dfuzz=true "-Dcpp_args=-fno-sanitize=function")
     ;;
   *) die "usage: packaging/build.sh release|asan|tsan|fuzz [NINJA-TARGET...]" ;;
 esac
