@@ -100,7 +100,7 @@ class OperatorServer final : public RunningServer {
     builder.RegisterService(service_.get());
     server_ = builder.BuildAndStart();
     if (!server_) return fail(Code::internal, "--operator-socket: the server does not start");
-    thread_ = std::thread([this] { accept_all(); });
+    thread_ = std::jthread([this] { accept_all(); });
     return {};
   }
 
@@ -140,7 +140,7 @@ class OperatorServer final : public RunningServer {
   UniqueFd listener_, stop_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<grpc::Server> server_;
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace

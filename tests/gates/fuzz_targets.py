@@ -7,17 +7,21 @@ import _tree
 # A header that declares parsers -> the fuzz target that feeds it.
 TARGETS = {
     "netproxy/http/head_parser.hpp": "http_head",
-    "netproxy/http/chunked.hpp": "http_body",
+    "netproxy/http/chunked.hpp": "chunked",
     "netproxy/http/target.hpp": "http_head",
     "netproxy/policy/yaml.hpp": "policy_file",
     "netproxy/policy/policy.hpp": "canonical_path",
     "netproxy/policy/readings.hpp": "policy_file",
     "netproxy/sigv4/aws_chunked.hpp": "aws_chunked",
     "isolation/launch_channel.hpp": "launch_channel",
-    "identity/jwt/token.hpp": "jwt",
+    "identity/jwt/json_object.hpp": "jwt",
+    "identity/jwt/keys.hpp": "jwt",
 }
 # Parsers whose bytes come from root's own files and options, or that a listed target calls.
 REACHED_OTHERWISE = {
+    "gateway/options.hpp": "the operator's command line, parsed by CLI11",
+    "gateway/cli/credentials_file.hpp": "the operator's own file, read by the operator's own program; table tests",
+    "identity/token/source.hpp": "reads a token by identity/jwt/sandbox_token, which jwt feeds",
     "supervisor/options.hpp": "the operator's command line, parsed by CLI11",
     "supervisor/local_credentials.hpp": "a file that only root can write, parsed by toml++",
     "isolation/users.hpp": "the image's passwd; table tests with hostile lines",

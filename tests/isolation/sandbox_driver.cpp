@@ -1,5 +1,7 @@
-// Runs a program in a sandbox without any proxy or identity: what isolation alone does.  Options: --hide PATH, --user SPEC,
-// --stop-before build|start (waits for a line on standard input first, so that a test can kill it there).
+// Runs a program in a sandbox without any proxy or identity: what isolation alone does.  Options:
+// --hide PATH, --user SPEC,
+// --stop-before build|start (waits for a line on standard input first, so that a test can kill it
+// there).
 
 #include <poll.h>
 
