@@ -41,20 +41,6 @@ Result<unsigned> seconds_of(const EnvironmentMap& environment, const std::string
   return seconds;
 }
 
-Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
-  GatewaySettings settings;
-  settings.endpoint.url = value_of(environment, "OPENSHELL_ENDPOINT");
-  TRY_ASSIGN(settings.endpoint.ca_pem, file_named_by(environment, "OPENSHELL_TLS_CA"));
-  TRY_ASSIGN(settings.endpoint.client_cert_pem, file_named_by(environment, "OPENSHELL_TLS_CERT"));
-  TRY_ASSIGN(settings.endpoint.client_key_pem, file_named_by(environment, "OPENSHELL_TLS_KEY"));
-  settings.endpoint.server_name = value_of(environment, "OPENSHELL_GATEWAY_TLS_SERVER_NAME");
-  settings.token_file = value_of(environment, "OPENSHELL_SANDBOX_TOKEN_FILE");
-  settings.sandbox_id = value_of(environment, "OPENSHELL_SANDBOX_ID");
-  TRY_ASSIGN(settings.poll_seconds,
-             seconds_of(environment, "OPENSHELL_POLICY_POLL_INTERVAL_SECS", 10));
-  return settings;
-}
-
 Result<LocalSettings> local_settings(const RunOptions& options) {
   LocalSettings settings;
   if (!options.policy_file.empty()) {
@@ -177,6 +163,22 @@ Result<> check_modes(const Config& config) {
 const std::vector<std::string>& secret_variables() {
   static const std::vector<std::string> names = {"OPENSHELL_SANDBOX_TOKEN"};
   return names;
+}
+
+Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
+  GatewaySettings settings;
+  settings.endpoint.url = value_of(environment, "OPENSHELL_ENDPOINT");
+  TRY_ASSIGN(settings.endpoint.ca_pem, file_named_by(environment, "OPENSHELL_TLS_CA"));
+  TRY_ASSIGN(settings.endpoint.client_cert_pem, file_named_by(environment, "OPENSHELL_TLS_CERT"));
+  TRY_ASSIGN(settings.endpoint.client_key_pem, file_named_by(environment, "OPENSHELL_TLS_KEY"));
+  settings.endpoint.server_name = value_of(environment, "OPENSHELL_GATEWAY_TLS_SERVER_NAME");
+  settings.token_file = value_of(environment, "OPENSHELL_SANDBOX_TOKEN_FILE");
+  settings.kubernetes_token_file = value_of(environment, "OPENSHELL_K8S_SA_TOKEN_FILE");
+  settings.control_socket = value_of(environment, "KEYWARD_CONTROL_SOCKET");
+  settings.sandbox_id = value_of(environment, "OPENSHELL_SANDBOX_ID");
+  TRY_ASSIGN(settings.poll_seconds,
+             seconds_of(environment, "OPENSHELL_POLICY_POLL_INTERVAL_SECS", 10));
+  return settings;
 }
 
 Result<Config> load_config(RunOptions options, EnvironmentMap environment) {

@@ -25,8 +25,13 @@ struct GatewaySettings {
   std::string
       token_file;  // OPENSHELL_SANDBOX_TOKEN_FILE; empty when the token came by the environment
   std::string sandbox_id;  // OPENSHELL_SANDBOX_ID; must agree with the token's; may be empty
+  std::string kubernetes_token_file;  // OPENSHELL_K8S_SA_TOKEN_FILE
+  std::string control_socket;         // KEYWARD_CONTROL_SOCKET; empty = default_control_path()
   unsigned poll_seconds = 10;
 };
+
+// From OPENSHELL_ENDPOINT and its companions, whether or not an endpoint is set.
+Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment);
 
 struct LocalSettings {
   netproxy::PolicyModel policy;

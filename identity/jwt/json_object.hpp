@@ -28,6 +28,9 @@ class JsonObject {
   void set(std::string name, JsonValue value) {
     members_.insert_or_assign(std::move(name), std::move(value));
   }
+  void remove(std::string_view name) {
+    if (const auto found = members_.find(name); found != members_.end()) members_.erase(found);
+  }
 
  private:
   template <class T>

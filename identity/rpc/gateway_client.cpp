@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <mutex>
+#include <set>
 
 #include "base/environment.hpp"
 #include "identity/rpc/provider_environment.hpp"
@@ -89,6 +91,12 @@ class GrpcGatewayClient final : public GatewayClient {
     });
   }
 
+  void cancel() override {
+    const std::lock_guard lock(calls_mutex_);
+    cancelled_ = true;
+    for (grpc::ClientContext* context : calls_) context->TryCancel();
+  }
+
   RpcResult<RefreshedToken> refresh(const std::string& refresh_id) override {
     const openshell::v1::RefreshSandboxTokenRequest request;
     openshell::v1::RefreshSandboxTokenResponse response;
@@ -117,10 +125,11 @@ class GrpcGatewayClient final : public GatewayClient {
   }
 
   template <class Call>
-  static grpc::Status attempt(const Call& one, const Token& token) {
+  grpc::Status attempt(const Call& one, const Token& token) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + call_deadline);
     context.AddMetadata("authorization", "Bearer " + std::string(token.bearer.reveal()));
+    const Registration registration(*this, context);
     return one(&context);
   }
 
@@ -143,9 +152,33 @@ class GrpcGatewayClient final : public GatewayClient {
     return config;
   }
 
+  // Makes a call known to cancel() while it runs.
+  class Registration {
+   public:
+    Registration(GrpcGatewayClient& client, grpc::ClientContext& context)
+        : client_(client), context_(context) {
+      const std::lock_guard lock(client_.calls_mutex_);
+      client_.calls_.insert(&context_);
+      if (client_.cancelled_) context_.TryCancel();
+    }
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+    ~Registration() {
+      const std::lock_guard lock(client_.calls_mutex_);
+      client_.calls_.erase(&context_);
+    }
+
+   private:
+    GrpcGatewayClient& client_;
+    grpc::ClientContext& context_;
+  };
+
   std::string url_;
   std::unique_ptr<Stub> stub_;
   const TokenSlot& slot_;
+  std::mutex calls_mutex_;  // guards what follows
+  std::set<grpc::ClientContext*> calls_;
+  bool cancelled_ = false;
 };
 
 }  // namespace

@@ -52,6 +52,8 @@ class GatewayClient : public RefreshTransport {
   virtual RpcResult<ProviderEnvironment> get_provider_environment(
       const std::string& sandbox_id) = 0;
   virtual RpcResult<> report_policy_status(const PolicyReport& report) = 0;
+  // For the end: calls that are under way fail at once, later ones too.
+  virtual void cancel() = 0;
 };
 
 }  // namespace keyward::identity

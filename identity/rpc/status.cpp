@@ -18,20 +18,27 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-std::string unavailable_text(std::string_view detail, std::string_view url) {
+RpcError unavailable(std::string_view detail, std::string_view url) {
+  const auto lasting = [](std::string text) {
+    return RpcError{grpc_unavailable, std::move(text), true};
+  };
   const std::string gateway = "the gateway at " + std::string(url);
   if (contains(detail, "certificate verify failed") ||
       contains(detail, "CERTIFICATE_VERIFY_FAILED"))
-    return gateway + " has no certificate of the CA in OPENSHELL_TLS_CA";
+    return lasting(gateway + " has no certificate of the CA in OPENSHELL_TLS_CA");
   if (contains(detail, "Hostname Verification Check failed") || contains(detail, "peer name"))
-    return gateway +
-           " has a certificate for another name; set OPENSHELL_GATEWAY_TLS_SERVER_NAME to one of "
-           "its names";
+    return lasting(
+        gateway +
+        " has a certificate for another name; set OPENSHELL_GATEWAY_TLS_SERVER_NAME to one of "
+        "its names");
   if (contains(detail, "Ssl handshake failed") || contains(detail, "SSL_ERROR"))
-    return gateway + ": TLS failed (" + shown(detail) +
-           "); does it speak TLS, and does it ask for a client certificate (OPENSHELL_TLS_CERT)?";
-  if (contains(detail, "DNS resolution failed")) return gateway + ": its name does not resolve";
-  return "cannot reach " + gateway + ": is it running? (" + shown(detail) + ")";
+    return {
+        grpc_unavailable,
+        gateway + ": TLS failed (" + shown(detail) +
+            "); does it speak TLS, and does it ask for a client certificate (OPENSHELL_TLS_CERT)?"};
+  if (contains(detail, "DNS resolution failed"))
+    return {grpc_unavailable, gateway + ": its name does not resolve"};
+  return {grpc_unavailable, "cannot reach " + gateway + ": is it running? (" + shown(detail) + ")"};
 }
 
 }  // namespace
@@ -39,7 +46,7 @@ std::string unavailable_text(std::string_view detail, std::string_view url) {
 RpcError rpc_error(const grpc::Status& status, std::string_view url) {
   const int code = static_cast<int>(status.error_code());
   const std::string& detail = status.error_message();
-  if (code == grpc_unavailable) return {code, unavailable_text(detail, url)};
+  if (code == grpc_unavailable) return unavailable(detail, url);
   if (code == grpc_deadline_exceeded)
     return {code, "the gateway at " + std::string(url) + " did not answer in time"};
   return {code, detail.empty() ? "the gateway refused without a reason" : shown(detail)};

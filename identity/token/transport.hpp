@@ -14,12 +14,15 @@ namespace keyward::identity {
 struct RpcError {
   int grpc_code = 2;
   std::string message;
+  bool lasting = false;  // trying again cannot help: the settings are wrong
 };
 template <class T = void>
 using RpcResult = tl::expected<T, RpcError>;
 
-constexpr int grpc_unknown = 2, grpc_deadline_exceeded = 4, grpc_resource_exhausted = 8,
-              grpc_aborted = 10, grpc_internal = 13, grpc_unavailable = 14,
+constexpr int grpc_cancelled = 1, grpc_unknown = 2, grpc_invalid_argument = 3,
+              grpc_deadline_exceeded = 4, grpc_not_found = 5, grpc_permission_denied = 7,
+              grpc_resource_exhausted = 8, grpc_failed_precondition = 9, grpc_aborted = 10,
+              grpc_unimplemented = 12, grpc_internal = 13, grpc_unavailable = 14,
               grpc_unauthenticated = 16;
 
 struct RefreshedToken {

@@ -1,0 +1,178 @@
+#include "supervisor/debug_rpc.hpp"
+
+#include <cstdio>
+
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/environment.hpp"
+#include "identity/token/source.hpp"
+#include "supervisor/config.hpp"
+#include "supervisor/control_socket.hpp"
+#include "supervisor/debug_answer.hpp"
+
+namespace keyward::supervisor {
+namespace {
+
+using identity::RpcError;
+using identity::RpcResult;
+using identity::Token;
+
+int grpc_code_of(Code code) {
+  switch (code) {
+    case Code::invalid:
+      return identity::grpc_invalid_argument;
+    case Code::denied:
+      return identity::grpc_permission_denied;
+    case Code::unauthenticated:
+      return identity::grpc_unauthenticated;
+    case Code::not_found:
+      return identity::grpc_not_found;
+    case Code::unavailable:
+      return identity::grpc_unavailable;
+    case Code::timeout:
+      return identity::grpc_deadline_exceeded;
+    case Code::unsupported:
+      return identity::grpc_unimplemented;
+    default:
+      return identity::grpc_internal;
+  }
+}
+
+RpcError rpc_error_of(const Error& error) { return {grpc_code_of(error.code), error.what}; }
+
+// No supervisor runs: this program is the client.
+class DirectTarget final : public DebugTarget {
+ public:
+  static Result<std::unique_ptr<DirectTarget>> create(GatewaySettings settings, Secret token) {
+    auto target = std::unique_ptr<DirectTarget>(new DirectTarget(std::move(settings)));
+    TRY_ASSIGN(identity::AcquiredToken acquired,
+               identity::acquire_token({std::move(token), target->settings_.token_file,
+                                        target->settings_.kubernetes_token_file}));
+    target->slot_.set(std::move(acquired.token));
+    target->file_ = std::move(acquired.file);
+    return target;
+  }
+
+  std::shared_ptr<const Token> token() override { return slot_.get(); }
+
+  RpcResult<std::shared_ptr<const Token>> refresh() override {
+    const std::string obstacle =
+        file_ ? file_->write_obstacle() : "the token comes from OPENSHELL_SANDBOX_TOKEN";
+    if (!obstacle.empty())
+      return tl::unexpected(RpcError{identity::grpc_failed_precondition,
+                                     "no supervisor runs here, and a new token could not be kept "
+                                     "while the old one is revoked: " +
+                                         obstacle});
+    TRY(connect());
+    TRY_ASSIGN(identity::RefreshedToken refreshed, client_->refresh(random_uuid()));
+    auto token = identity::parse_token(std::move(refreshed.token), "the gateway's answer");
+    if (!token) return tl::unexpected(rpc_error_of(token.error()));
+    if (const Result<> kept = file_->write(**token); !kept)
+      return tl::unexpected(rpc_error_of(kept.error()));
+    slot_.set(*token);
+    return *token;
+  }
+
+  RpcResult<identity::SandboxConfig> sandbox_config(const std::string& sandbox_id) override {
+    TRY(connect());
+    return client_->get_sandbox_config(sandbox_id);
+  }
+
+ private:
+  explicit DirectTarget(GatewaySettings settings) : settings_(std::move(settings)) {}
+
+  RpcResult<> connect() {
+    if (settings_.endpoint.url.empty())
+      return tl::unexpected(RpcError{identity::grpc_invalid_argument,
+                                     "OPENSHELL_ENDPOINT: must be set to ask the gateway"});
+    auto client = identity::GatewayClient::connect(settings_.endpoint, slot_);
+    if (!client) return tl::unexpected(rpc_error_of(client.error()));
+    client_ = std::move(*client);
+    return {};
+  }
+
+  GatewaySettings settings_;
+  identity::TokenSlot slot_;
+  std::optional<identity::TokenFile> file_;
+  std::unique_ptr<identity::GatewayClient> client_;
+};
+
+// Empty: no supervisor runs.  A socket that was named must answer.
+Result<std::string> find_socket(const std::string& asked_for) {
+  if (!asked_for.empty()) return asked_for;
+  const std::vector<std::string> running = running_supervisors();
+  if (running.empty()) return std::string();
+  if (running.size() == 1) return running.front();
+  std::string list;
+  for (const std::string& path : running) list += " " + path;
+  return fail(Code::invalid, "several supervisors run here; name one with --socket:" + list);
+}
+
+Result<DebugQuestion> question_of(const DebugRpcOptions& options) {
+  DebugQuestion question;
+  TRY_ASSIGN(question.command, parse_command(options.command));
+  question.sandbox_id = options.sandbox_id;
+  question.raw = options.raw;
+  if (question.command == DebugCommand::get_sandbox_config && question.sandbox_id.empty())
+    return fail(Code::invalid, "get-sandbox-config: needs --sandbox-id ID");
+  return question;
+}
+
+Result<DebugAnswer> ask(const DebugQuestion& question, const DebugRpcOptions& options) {
+  SecretVariables secrets = take_secret_variables(secret_variables());
+  const EnvironmentMap environment = environment_map();
+  const auto named = environment.find("KEYWARD_CONTROL_SOCKET");
+  const std::string asked_for =
+      !options.socket.empty() || named == environment.end() ? options.socket : named->second;
+  TRY_ASSIGN(const std::string socket, find_socket(asked_for));
+  if (!socket.empty()) return ask_supervisor(socket, question);
+  TRY_ASSIGN(GatewaySettings settings, gateway_settings(environment));
+  TRY_ASSIGN(
+      const auto target,
+      DirectTarget::create(std::move(settings), std::move(secrets["OPENSHELL_SANDBOX_TOKEN"])));
+  return answer(question, *target);
+}
+
+std::string shown(const DebugAnswer& answer, std::string_view name) {
+  if (const std::string* text = answer.text(name)) return *text;
+  if (const std::int64_t* number = answer.integer(name)) return std::to_string(*number);
+  return {};
+}
+
+std::string text_of(const DebugAnswer& answer, const DebugQuestion& question) {
+  std::string text;
+  if (question.command == DebugCommand::get_sandbox_config)
+    return "version=" + shown(answer, "version") + " policy_hash=" + shown(answer, "policy_hash") +
+           " config_revision=" + shown(answer, "config_revision") + "\n";
+  if (question.command == DebugCommand::show_token && question.raw)
+    return shown(answer, "token") + "\n";
+  if (question.command == DebugCommand::show_principal) {
+    DebugAnswer claims = answer;
+    claims.remove("code");
+    return to_json(claims) + "\n";
+  }
+  for (const char* name : {"fingerprint", "expires_at_ms", "sandbox_id", "subject", "issuer"})
+    text += std::string(name) + "=" + shown(answer, name) + "\n";
+  return text;
+}
+
+int complain(int code, const std::string& message) {
+  std::fprintf(stderr, "%s: %s\n", std::string(grpc_code_name(code)).c_str(), message.c_str());
+  return code;
+}
+
+}  // namespace
+
+int debug_rpc(const DebugRpcOptions& options) {
+  const Result<DebugQuestion> question = question_of(options);
+  if (!question) return complain(grpc_code_of(question.error().code), question.error().what);
+  const Result<DebugAnswer> said = ask(*question, options);
+  if (!said) return complain(grpc_code_of(said.error().code), said.error().what);
+  if (options.json) std::printf("%s\n", to_json(*said).c_str());
+  if (const int code = static_cast<int>(*said->integer("code")); code != 0)
+    return complain(code, *said->text("error"));
+  if (!options.json) std::fputs(text_of(*said, *question).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace keyward::supervisor

@@ -1,0 +1,275 @@
+#include "supervisor/gateway_session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <exception>
+
+#include "base/log.hpp"
+
+namespace keyward::supervisor {
+namespace {
+
+using identity::RpcError;
+using identity::RpcResult;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::array<std::chrono::seconds, 4> pauses = {
+    std::chrono::seconds(1), std::chrono::seconds(2), std::chrono::seconds(4),
+    std::chrono::seconds(4)};
+constexpr std::chrono::seconds start_limit{15};
+
+bool is_worth_another_try(const RpcError& error) {
+  constexpr std::array codes = {
+      identity::grpc_unknown, identity::grpc_deadline_exceeded, identity::grpc_resource_exhausted,
+      identity::grpc_aborted, identity::grpc_internal,          identity::grpc_unavailable};
+  return !error.lasting && std::find(codes.begin(), codes.end(), error.grpc_code) != codes.end();
+}
+
+// The gateway itself says that this token or this sandbox is no more.
+bool ends_authority(const RpcError& error) {
+  return error.grpc_code == identity::grpc_unauthenticated ||
+         error.grpc_code == identity::grpc_permission_denied ||
+         error.grpc_code == identity::grpc_not_found;
+}
+
+Code code_of(const RpcError& error) {
+  switch (error.grpc_code) {
+    case identity::grpc_unauthenticated:
+      return Code::unauthenticated;
+    case identity::grpc_permission_denied:
+      return Code::denied;
+    case identity::grpc_not_found:
+      return Code::not_found;
+    case identity::grpc_deadline_exceeded:
+      return Code::timeout;
+    default:
+      return Code::unavailable;
+  }
+}
+
+tl::unexpected<Error> start_failure(const RpcError& error) {
+  const bool refused = error.grpc_code == identity::grpc_unauthenticated;
+  return fail(
+      code_of(error),
+      "OPENSHELL_ENDPOINT: " + error.message +
+          (refused ? "; the token is refused, `gateway sandbox token NAME` issues a new one" : ""));
+}
+
+// A call at the start, repeated as long as that can help and the time allows.
+template <class Call>
+auto with_patience(const Call& call) -> decltype(call()) {
+  const auto deadline = SteadyClock::now() + start_limit;
+  for (const auto pause : pauses) {
+    auto answer = call();
+    if (answer || !is_worth_another_try(answer.error()) || SteadyClock::now() + pause > deadline)
+      return answer;
+    log::warn("gateway_not_ready", {{"detail", answer.error().message},
+                                    {"retry_seconds", std::to_string(pause.count())}});
+    std::this_thread::sleep_for(pause);
+  }
+  return call();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inputs) {
+  std::unique_ptr<GatewaySession> session(new GatewaySession(inputs));
+  TRY(session->acquire(std::move(inputs.token)));
+  TRY_ASSIGN(session->client_,
+             identity::GatewayClient::connect(session->settings_.endpoint, session->slot_));
+  TRY(session->load_first());
+  session->refresher_ = std::make_unique<identity::Refresher>(
+      identity::RefresherDeps{session->slot_, *session->client_, session->clock_, session->file_});
+  TRY(session->open_control_socket());
+  session->poller_ =
+      std::jthread([self = session.get()](const std::stop_token& stop) { self->run(stop); });
+  return session;
+}
+
+GatewaySession::GatewaySession(SessionInputs& inputs)
+    : settings_(inputs.settings),
+      policy_(inputs.policy),
+      credentials_(inputs.credentials),
+      clock_(inputs.clock) {}
+
+GatewaySession::~GatewaySession() {
+  poller_.request_stop();
+  if (client_) client_->cancel();
+}
+
+Result<> GatewaySession::acquire(Secret token) {
+  TRY_ASSIGN(identity::AcquiredToken acquired,
+             identity::acquire_token(
+                 {std::move(token), settings_.token_file, settings_.kubernetes_token_file}));
+  if (!settings_.sandbox_id.empty() && settings_.sandbox_id != acquired.token->sandbox_id)
+    return fail(Code::invalid, "OPENSHELL_SANDBOX_ID: is " + settings_.sandbox_id +
+                                   ", but the token is sandbox " + acquired.token->sandbox_id +
+                                   "'s");
+  if (acquired.token->expires <= clock_.now())
+    return fail(Code::unauthenticated, "the gateway token has expired at " +
+                                           iso_time(acquired.token->expires) +
+                                           "; `gateway sandbox token NAME` issues a new one");
+  const std::string obstacle = acquired.file ? acquired.file->write_obstacle() : std::string();
+  if (!obstacle.empty())
+    log::warn("token_file_not_writable",
+              {{"detail", obstacle},
+               {"effect", "a refreshed token is not kept: a restart needs a new one"}});
+  slot_.set(acquired.token);
+  file_ = std::move(acquired.file);
+  return {};
+}
+
+Result<> GatewaySession::load_first() {
+  const std::string id = slot_.get()->sandbox_id;
+  auto config = with_patience([&] { return client_->get_sandbox_config(id); });
+  if (!config) return start_failure(config.error());
+  if (const Result<> taken = take_policy(*config); !taken) {
+    report(config->version, taken.error().what);
+    return fail_at("the gateway's policy for this sandbox", taken.error());
+  }
+  auto environment = with_patience([&] { return client_->get_provider_environment(id); });
+  if (!environment) return start_failure(environment.error());
+  provided_.insert(environment->environment.begin(), environment->environment.end());
+  gives_placeholder_ = !environment->credentials.aws.empty();
+  take_environment(std::move(*environment));
+  config_ = std::move(*config);
+  loaded_ = true;
+  report(config_.version, {});
+  return {};
+}
+
+Result<> GatewaySession::open_control_socket() {
+  const bool asked_for = !settings_.control_socket.empty();
+  auto socket =
+      ControlSocket::open(asked_for ? settings_.control_socket : default_control_path(), *this);
+  if (!socket && asked_for) return fail_at("KEYWARD_CONTROL_SOCKET", std::move(socket).error());
+  if (!socket)
+    log::warn("no_control_socket", {{"detail", socket.error().what},
+                                    {"effect", "debug-rpc cannot ask this supervisor"}});
+  else
+    control_ = std::move(*socket);
+  return {};
+}
+
+Result<> GatewaySession::take_policy(const identity::SandboxConfig& config) {
+  if (!config.policy_problem.empty()) return fail(Code::invalid, config.policy_problem);
+  if (!config.has_policy) {
+    log::warn("no_policy", {{"effect", "everything is denied"},
+                            {"remedy", "gateway sandbox create --policy FILE"}});
+    policy_.set(nullptr);
+    return {};
+  }
+  TRY_ASSIGN(netproxy::Policy compiled, netproxy::compile(config.policy));
+  log::info("policy_loaded",
+            {{"version", std::to_string(config.version)}, {"hash", compiled.hash()}});
+  policy_.set(std::make_shared<const netproxy::Policy>(std::move(compiled)));
+  return {};
+}
+
+void GatewaySession::take_environment(identity::ProviderEnvironment environment) {
+  for (const std::string& problem : environment.problems)
+    log::error("credentials_refused", {{"detail", problem}});
+  environment_revision_ = environment.revision;
+  log::info("credentials_loaded", {{"count", std::to_string(environment.credentials.aws.size())},
+                                   {"revision", std::to_string(environment.revision)}});
+  credentials_.set(
+      std::make_shared<const netproxy::Credentials>(std::move(environment.credentials)));
+}
+
+void GatewaySession::run(const std::stop_token& stop) {
+  const std::chrono::seconds interval(settings_.poll_seconds);
+  std::unique_lock lock(wait_mutex_);
+  while (!stop.stop_requested()) {
+    wait_.wait_for(lock, stop, interval, [] { return false; });
+    if (stop.stop_requested()) return;
+    try {
+      poll_once();
+    } catch (const std::exception&) {  // of a library: this thread must go on
+      log::error("poll_failed");
+    }
+  }
+}
+
+void GatewaySession::poll_once() {
+  const std::string id = slot_.get()->sandbox_id;
+  auto config = client_->get_sandbox_config(id);
+  if (!config && config.error().grpc_code == identity::grpc_unauthenticated) {
+    // The answer to a refresh may have been lost: then only asking again tells what holds.
+    const auto refreshed = refresher_->refresh_now();
+    if (!refreshed)
+      config = tl::unexpected(refreshed.error());
+    else
+      config = client_->get_sandbox_config(id);
+  }
+  if (!config) return note_poll_failure(config.error());
+  if (poll_failing_) log::info("gateway_back");
+  poll_failing_ = false;
+  update(std::move(*config));
+}
+
+void GatewaySession::note_poll_failure(const RpcError& error) {
+  if (error.grpc_code == identity::grpc_cancelled) return;  // our own end
+  if (!poll_failing_) log::warn("gateway_lost", {{"detail", error.message}});
+  poll_failing_ = true;
+  if (ends_authority(error))
+    lose_authority(error.message);
+  else if (slot_.get()->expires <= clock_.now())
+    lose_authority("the token has expired and the gateway cannot be asked");
+}
+
+void GatewaySession::lose_authority(std::string_view reason) {
+  if (!loaded_) return;
+  loaded_ = false;
+  policy_.set(nullptr);
+  credentials_.set(std::make_shared<const netproxy::Credentials>());
+  log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
+}
+
+void GatewaySession::update(identity::SandboxConfig config) {
+  const bool new_policy = !loaded_ || config.config_revision != config_.config_revision ||
+                          config.policy_hash != config_.policy_hash;
+  const bool new_environment = !loaded_ || config.provider_env_revision != environment_revision_;
+  if (new_policy) {
+    const Result<> taken = take_policy(config);
+    if (!taken) refuse_policy(config, taken.error());
+    report(config.version, taken ? std::string() : taken.error().what);
+  }
+  loaded_ = true;
+  if (new_environment) update_environment(config.provider_env_revision);
+  config.policy = std::move(config_.policy);
+  config_ = std::move(config);
+}
+
+void GatewaySession::refuse_policy(const identity::SandboxConfig& config, const Error& error) {
+  const bool retain = config.retain_last_valid && policy_.get() != nullptr;
+  if (!retain) policy_.set(nullptr);
+  log::error("policy_refused",
+             {{"detail", error.what},
+              {"effect", retain ? "the last valid policy stays" : "everything is denied"}});
+}
+
+void GatewaySession::update_environment(std::uint64_t revision) {
+  auto environment = client_->get_provider_environment(slot_.get()->sandbox_id);
+  if (environment) return take_environment(std::move(*environment));
+  // The old material may have been taken away: it is kept only until the next poll asks again.
+  log::warn("credentials_not_updated",
+            {{"revision", std::to_string(revision)}, {"detail", environment.error().message}});
+}
+
+void GatewaySession::report(std::uint32_t version, const std::string& load_error) {
+  if (version == 0) return;  // nothing that could be named
+  const auto reported =
+      client_->report_policy_status({slot_.get()->sandbox_id, version, load_error});
+  if (!reported) log::info("policy_status_not_reported", {{"detail", reported.error().message}});
+}
+
+RpcResult<std::shared_ptr<const identity::Token>> GatewaySession::refresh() {
+  return refresher_->refresh_now();
+}
+
+RpcResult<identity::SandboxConfig> GatewaySession::sandbox_config(const std::string& sandbox_id) {
+  return client_->get_sandbox_config(sandbox_id);
+}
+
+}  // namespace keyward::supervisor

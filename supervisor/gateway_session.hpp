@@ -1,0 +1,99 @@
+#pragma once
+// The sandbox's standing with its gateway: acquires the token, fetches policy and credentials, and
+// keeps all three fresh until the end.
+//
+// The gateway going away breaks nothing while the token lives: policy and credentials stay.  When
+// the token has ended, or the gateway says that it or the sandbox is not valid, everything is
+// denied until that changes.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "base/environment.hpp"
+#include "base/snapshot.hpp"
+#include "identity/rpc/gateway_client.hpp"
+#include "identity/token/refresher.hpp"
+#include "netproxy/credentials.hpp"
+#include "netproxy/policy/policy.hpp"
+#include "supervisor/config.hpp"
+#include "supervisor/control_socket.hpp"
+#include "supervisor/debug_answer.hpp"
+
+namespace keyward::supervisor {
+
+// References outlive the session.
+struct SessionInputs {
+  const GatewaySettings& settings;
+  Secret token;                                  // OPENSHELL_SANDBOX_TOKEN; may be empty
+  Snapshot<netproxy::Policy>& policy;            // null: everything is denied
+  Snapshot<netproxy::Credentials>& credentials;  // never null once started
+  const Clock& clock;
+};
+
+class GatewaySession final : public DebugTarget {
+ public:
+  // Takes at most about 15 s; says on the log what it waits for.  Errors name the setting and the
+  // remedy.
+  static Result<std::unique_ptr<GatewaySession>> start(SessionInputs inputs);
+  GatewaySession(const GatewaySession&) = delete;
+  GatewaySession& operator=(const GatewaySession&) = delete;
+  ~GatewaySession() override;  // does not wait for the gateway
+
+  // As they were at the start; fixed for the sandbox's life.
+  const netproxy::PolicyModel& initial_policy() const { return config_.policy; }
+  const EnvironmentMap& provided() const { return provided_; }  // configuration for the program
+  bool gives_placeholder() const { return gives_placeholder_; }
+
+  // DebugTarget: any thread.
+  std::shared_ptr<const identity::Token> token() override { return slot_.get(); }
+  identity::RpcResult<std::shared_ptr<const identity::Token>> refresh() override;
+  identity::RpcResult<identity::SandboxConfig> sandbox_config(
+      const std::string& sandbox_id) override;
+
+ private:
+  explicit GatewaySession(SessionInputs& inputs);
+  Result<> acquire(Secret token);
+  Result<> load_first();
+  Result<> open_control_socket();
+  void take_environment(identity::ProviderEnvironment environment);
+  Result<> take_policy(const identity::SandboxConfig& config);
+
+  void run(const std::stop_token& stop);
+  void poll_once();
+  void update(identity::SandboxConfig config);
+  void refuse_policy(const identity::SandboxConfig& config, const Error& error);
+  void update_environment(std::uint64_t revision);
+  void note_poll_failure(const identity::RpcError& error);
+  void lose_authority(std::string_view reason);
+  void report(std::uint32_t version, const std::string& load_error);
+
+  const GatewaySettings& settings_;
+  Snapshot<netproxy::Policy>& policy_;
+  Snapshot<netproxy::Credentials>& credentials_;
+  const Clock& clock_;
+
+  identity::TokenSlot slot_;
+  std::optional<identity::TokenFile> file_;
+  std::unique_ptr<identity::GatewayClient> client_;
+
+  // Written by start(), then by the poll thread only.
+  identity::SandboxConfig config_;  // .policy stays the first one
+  bool loaded_ = false;  // what config_ and environment_revision_ name is what the proxy uses
+  std::uint64_t environment_revision_ = 0;
+  bool poll_failing_ = false;
+  EnvironmentMap provided_;
+  bool gives_placeholder_ = false;
+
+  std::mutex wait_mutex_;
+  std::condition_variable_any wait_;
+  std::unique_ptr<identity::Refresher> refresher_;
+  std::unique_ptr<ControlSocket> control_;
+  std::jthread poller_;  // the threads come last: what they use outlives them
+};
+
+}  // namespace keyward::supervisor
