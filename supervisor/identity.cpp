@@ -18,11 +18,26 @@ Result<> start_local(Identity& identity, LocalSettings& local) {
   return {};
 }
 
+Result<> start_session(Identity& identity, const GatewaySettings& settings,
+                       SecretVariables& secrets, const Clock& clock) {
+  SessionInputs inputs{settings, std::move(secrets["OPENSHELL_SANDBOX_TOKEN"]), identity.policy,
+                       identity.credentials, clock};
+  TRY_ASSIGN(identity.session, GatewaySession::start(std::move(inputs)));
+  identity.filesystem = filesystem_rules(identity.session->initial_policy());
+  identity.provided = identity.session->provided();
+  identity.gives_placeholder = identity.session->gives_placeholder();
+  return {};
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Identity>> start_identity(Config& config, SecretVariables, const Clock&) {
+Result<std::unique_ptr<Identity>> start_identity(const Config& config, LocalSettings local,
+                                                 SecretVariables secrets, const Clock& clock) {
   auto identity = std::make_unique<Identity>();
-  TRY(start_local(*identity, config.local));
+  if (config.gateway)
+    TRY(start_session(*identity, *config.gateway, secrets, clock));
+  else
+    TRY(start_local(*identity, local));
   return identity;
 }
 

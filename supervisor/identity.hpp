@@ -10,6 +10,7 @@
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/config.hpp"
+#include "supervisor/gateway_session.hpp"
 
 namespace keyward::supervisor {
 
@@ -21,13 +22,13 @@ struct Identity {
       filesystem;                  // of the policy at the start; fixed for the sandbox's life
   EnvironmentMap provided;         // non-secret configuration for the program
   bool gives_placeholder = false;  // the program gets placeholder keys
-  std::string user;                // process.run_as_user of the policy; empty = none
+  std::unique_ptr<GatewaySession> session;  // null in local mode; last: its threads end first
 };
 
 // Local mode: compiles the policy and takes the credentials over.  Gateway mode: acquires the
 // token, asks the gateway, starts the refresher.  Errors name the setting and the remedy; nothing
 // has been started then.
-Result<std::unique_ptr<Identity>> start_identity(Config& config, SecretVariables secrets,
-                                                 const Clock& clock);
+Result<std::unique_ptr<Identity>> start_identity(const Config& config, LocalSettings local,
+                                                 SecretVariables secrets, const Clock& clock);
 
 }  // namespace keyward::supervisor

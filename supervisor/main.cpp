@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "isolation/sandbox.hpp"
 #include "supervisor/config.hpp"
+#include "supervisor/debug_rpc.hpp"
 #include "supervisor/lifecycle.hpp"
 #include "supervisor/options.hpp"
 #include "supervisor/signals.hpp"
@@ -36,7 +37,8 @@ Result<int> run_sandbox(RunOptions options) {
   TRY_ASSIGN(isolation::BuiltSandbox sandbox, build_sandbox(*launcher, config));
   TRY(isolation::drop_broker_capabilities());  // before the first thread: capabilities belong to
                                                // threads
-  TRY_ASSIGN(const auto identity, start_identity(config, std::move(secrets), clock));
+  TRY_ASSIGN(const auto identity,
+             start_identity(config, std::move(config.local), std::move(secrets), clock));
   TRY_ASSIGN(const RunningProxy proxy, start_proxy(config, sandbox, *identity, clock));
   TRY(isolation::lock_down());
   TRY(go(*launcher, {config, sandbox, *identity, proxy}));
@@ -61,6 +63,7 @@ int run(const std::vector<std::string>& arguments) {
     std::fputs(answer->text.c_str(), stdout);
     return 0;
   }
+  if (const auto* debug = std::get_if<DebugRpcOptions>(&options->action)) return debug_rpc(*debug);
   const Result<int> code = run_sandbox(std::get<RunOptions>(std::move(options->action)));
   return code ? *code : report(code.error());
 }
