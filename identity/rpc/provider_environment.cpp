@@ -30,9 +30,9 @@ Secret secret_of(const Response& response, const std::string& name) {
   return Secret::take(value);
 }
 
-// The provider's record name is the first part of the identity: "NAME" or "NAME/KEY…".
+// The provider's record name is the first part of the identity: "NAME:KEY".
 std::string provider_of(const Binding& binding) {
-  return binding.credential_identity().substr(0, binding.credential_identity().find('/'));
+  return binding.credential_identity().substr(0, binding.credential_identity().find(':'));
 }
 
 Result<std::vector<netproxy::EndpointBinding>> endpoints_of(const std::string& name,
