@@ -42,28 +42,31 @@ Result<std::string> image_store() {
   return std::string();
 }
 
+// A file that somebody named must hold what it was named for.
+Result<std::string> read_named_store(const std::string& path) {
+  TRY_ASSIGN(std::string pem, read_file(path));
+  TRY_ASSIGN(const auto certificates, certificates_of(pem));
+  if (certificates.empty()) return fail(Code::invalid, path + ": holds no CERTIFICATE block");
+  return pem;
+}
+
 }  // namespace
 
 Result<TrustStore> load_trust_store(const TrustOptions& options) {
   TrustStore store;
   if (!options.upstream_ca_only_file.empty()) {
-    TRY_ASSIGN(store.pem, read_file(options.upstream_ca_only_file));
-  } else {
-    TRY_ASSIGN(store.pem, image_store());
-    if (store.pem.empty() && options.upstream_ca_file.empty())
-      store.said =
-          "this image has no CA certificates: https upstreams cannot be verified; give "
-          "--upstream-ca FILE";
+    TRY_ASSIGN(store.pem, read_named_store(options.upstream_ca_only_file));
+    return store;
   }
+  TRY_ASSIGN(store.pem, image_store());
   if (!options.upstream_ca_file.empty()) {
-    TRY_ASSIGN(const std::string added, read_file(options.upstream_ca_file));
+    TRY_ASSIGN(const std::string added, read_named_store(options.upstream_ca_file));
     store.pem += "\n" + added;
+  } else if (store.pem.empty()) {
+    store.said =
+        "this image has no CA certificates: https upstreams cannot be verified; give "
+        "--upstream-ca FILE";
   }
-  const std::string& named = options.upstream_ca_only_file.empty() ? options.upstream_ca_file
-                                                                   : options.upstream_ca_only_file;
-  TRY_ASSIGN(const auto certificates, certificates_of(store.pem));
-  if (certificates.empty() && !named.empty())
-    return fail(Code::invalid, named + ": holds no CERTIFICATE block");
   return store;
 }
 

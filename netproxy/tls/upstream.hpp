@@ -12,7 +12,8 @@ namespace keyward::netproxy {
 
 class UpstreamTls {
  public:
-  // Errors: a trust store without a single usable certificate.
+  // An empty trust store trusts nobody: every handshake fails (an image without certificates).
+  // Errors: a store that is not empty and holds no usable certificate.
   static Result<std::unique_ptr<UpstreamTls>> create(const std::string& trust_store_pem);
   virtual ~UpstreamTls() = default;
   // A client side that verifies `host` (canonical name or IP literal).  `resume_key` selects the
