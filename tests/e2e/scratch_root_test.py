@@ -24,9 +24,8 @@ class ScratchRootTest(Case):
     def run_in(self, root, *command):
         """chroot in a mount namespace of its own; the root is a mount point, as it is in a container."""
         script = ('mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -t tmpfs t "$1/tmp" && '
-                  'mount -t tmpfs t "$1/run" && cd "$1" && mkdir -p old && pivot_root . old && umount -l /old && shift && exec "$@"')
-        return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script.replace("umount", "/busybox umount"),
-                               "sh", root, *command],
+                  'mount -t tmpfs t "$1/run" && cd "$1" && mkdir -p old && pivot_root . old && /busybox umount -l /old && shift && exec "$@"')
+        return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", root, *command],
                               capture_output=True, text=True, timeout=60, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     def test_help_in_an_empty_root(self):
