@@ -140,7 +140,7 @@ class OperatorServer final : public RunningServer {
   UniqueFd listener_, stop_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<grpc::Server> server_;
-  std::jthread thread_;
+  std::jthread thread_;  // ended by stop_, which wakes its poll
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <grpcpp/grpcpp.h>
 
+#include <set>
+
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
@@ -86,6 +88,21 @@ Result<ProviderRow> provider_row(v1::CreateProviderRequest& request) {
   return row;
 }
 
+// Two providers that set the same variable would leave the sandbox without any: said here, not when
+// its supervisor asks.
+Result<> check_together(const std::vector<ProviderRow>& rows) {
+  std::set<std::string_view> taken;
+  const auto take = [&](const std::string& name) -> Result<> {
+    if (taken.insert(name).second) return {};
+    return fail(Code::invalid, "two of the sandbox's providers would set " + name);
+  };
+  for (const ProviderRow& row : rows) {
+    for (const auto& [name, value] : row.credentials) TRY(take(name));
+    for (const auto& [name, value] : row.config) TRY(take(name));
+  }
+  return {};
+}
+
 class OperatorService final : public v1::Operator::Service {
  public:
   explicit OperatorService(ServiceDeps deps) : deps_(deps) {}
@@ -99,6 +116,7 @@ class OperatorService final : public v1::Operator::Service {
       row.name = request->name();
       row.created = deps_.clock.now();
       TRY(set_policy(*request, row));
+      TRY(check_providers({request->providers().begin(), request->providers().end()}));
       TRY(deps_.store.create_sandbox(row,
                                      {request->providers().begin(), request->providers().end()}));
       return fill(row, *response);
@@ -177,6 +195,11 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status AttachProvider(grpc::ServerContext*, const v1::Attachment* request,
                               v1::AttachmentResult* response) override {
     return answer("AttachProvider", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
+      TRY_ASSIGN(const auto attached, deps_.store.providers_of(sandbox.id));
+      std::set<std::string> names = {request->provider()};
+      for (const ProviderRow& provider : attached) names.insert(provider.name);
+      TRY(check_providers(names));
       TRY_ASSIGN(const bool changed, deps_.store.attach(request->sandbox(), request->provider()));
       response->set_changed(changed);
       return {};
@@ -193,6 +216,12 @@ class OperatorService final : public v1::Operator::Service {
   }
 
  private:
+  Result<> check_providers(const std::set<std::string>& names) {
+    TRY_ASSIGN(auto rows, deps_.store.providers());
+    std::erase_if(rows, [&](const ProviderRow& row) { return names.count(row.name) == 0; });
+    return check_together(rows);
+  }
+
   Result<> fill(const SandboxRow& row, v1::SandboxRecord& record) {
     record.set_id(row.id);
     record.set_name(row.name);

@@ -113,6 +113,12 @@ class SandboxService final : public v1::OpenShell::Service {
           const bool loaded = request->status() == v1::POLICY_STATUS_LOADED;
           if (request->version() == 0 || (!loaded && request->status() != v1::POLICY_STATUS_FAILED))
             return fail(Code::invalid, "version must be positive and status loaded or failed");
+          TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_id(request->sandbox_id()));
+          if (request->version() != sandbox.policy_version)
+            return fail(Code::not_found, "policy revision not found");
+          if (!loaded)
+            log::warn("policy_not_loaded",
+                      {{"sandbox", sandbox.id}, {"detail", request->load_error().substr(0, 512)}});
           return deps_.store.set_policy_status(request->sandbox_id(), loaded ? "loaded" : "failed");
         });
   }

@@ -178,6 +178,25 @@ TEST_CASE("server: the operator's socket, from policy to provider environment") 
     CHECK(response.provider_env_revision() == config.provider_env_revision());
   }
 
+  provider.name = "second";  // sets the same variables
+  REQUIRE((*client)->create_provider(provider));
+  CHECK((*client)->attach("work", "second").error().code == Code::invalid);
+  CHECK_FALSE((*client)->create_sandbox({"both", "", "", {"prod", "second"}}));
+
+  for (const auto& [version, code] : {std::pair{1U, grpc::StatusCode::OK},
+                                      {2U, grpc::StatusCode::NOT_FOUND},
+                                      {0U, grpc::StatusCode::INVALID_ARGUMENT}}) {
+    grpc::ClientContext context;
+    prepare(context, token);
+    v1::ReportPolicyStatusRequest request;
+    request.set_sandbox_id(made->id);
+    request.set_version(version);
+    request.set_status(v1::POLICY_STATUS_LOADED);
+    v1::ReportPolicyStatusResponse response;
+    CHECK(stub->ReportPolicyStatus(&context, request, &response).error_code() == code);
+  }
+  CHECK((*client)->sandbox("work")->policy_status == "loaded");
+
   REQUIRE(*(*client)->delete_sandbox("work"));
   CHECK(get_config(*stub, token, made->id).error_code() == grpc::StatusCode::UNAUTHENTICATED);
   CHECK((*client)->issue_token("work").error().code == Code::not_found);
