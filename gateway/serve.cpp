@@ -19,7 +19,7 @@ constexpr timespec prune_interval{600, 0};
 
 template <class T>
 Result<T> with_remedy(Result<T> read, const ServeOptions& options) {
-  if (read) return read;
+  if (read || read.error().code == Code::denied) return read;
   return fail(read.error().code, read.error().what +
                                      "; make the files with: gateway certgen "
                                      "--output-dir " +
