@@ -126,7 +126,8 @@ Answer<> decide(Exchange& exchange, const Origin& origin) {
   return {};
 }
 
-Answer<> sign(Exchange& exchange, const Placeholder& placeholder, TimePoint now) {
+Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& signing_keys,
+              TimePoint now) {
   const EndpointModel& endpoint = exchange.verdict.endpoint->model;
   if (endpoint.credential_signing == CredentialSigning::none) return {};
   const auto scope = check_client_key(exchange, placeholder);
@@ -138,7 +139,8 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, TimePoint now)
   if (!target) return tl::unexpected(credential_missing({Code::denied, target.error().what}));
   auto payload = choose_payload(exchange.request, target->service);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
-  const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority, now};
+  const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority,
+                           now,           &signing_keys};
   const Result<> signed_now = sign_request(exchange.request, input);
   if (!signed_now) return tl::unexpected(credential_missing(signed_now.error()));
   exchange.credential = (*keys)->provider;

@@ -12,6 +12,7 @@
 #include "netproxy/io/dial.hpp"
 #include "netproxy/io/refusal.hpp"
 #include "netproxy/sigv4/signer.hpp"
+#include "netproxy/sigv4/signing_keys.hpp"
 
 namespace keyward::netproxy {
 
@@ -44,7 +45,7 @@ Answer<> decide(Exchange& exchange, const Origin& origin);
 
 // Finds the credentials that the endpoint calls for and signs.  A request whose endpoint does not
 // sign passes unchanged.  Nothing may be forwarded after an error.
-Answer<> sign(Exchange& exchange, const Placeholder& placeholder, TimePoint now);
+Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& keys, TimePoint now);
 
 std::string_view to_string(PayloadMode mode);
 

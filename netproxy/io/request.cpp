@@ -62,7 +62,8 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   identify_client(exchange.policy.get());
   Answer<> ready = decide(exchange, origin_);
   if (ready)
-    ready = sign(exchange, worker_.shared.deps.placeholder, worker_.shared.deps.clock.now());
+    ready = sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
+                 worker_.shared.deps.clock.now());
   if (!ready) co_return tl::unexpected(ready.error());
 
   std::unique_ptr<BodyCheck> check;

@@ -8,6 +8,7 @@
 #include "netproxy/io/proxy.hpp"
 #include "netproxy/io/resolver.hpp"
 #include "netproxy/io/upstream_pool.hpp"
+#include "netproxy/sigv4/signing_keys.hpp"
 #include "netproxy/tls/upstream.hpp"
 
 namespace keyward::netproxy {
@@ -27,6 +28,7 @@ struct Worker {
   Loop loop;
   std::unique_ptr<Resolver> resolver;
   UpstreamPool pool;
+  SigningKeys signing_keys;
   std::size_t closed_connections = 0;  // since memory was last handed back to the system
 };
 

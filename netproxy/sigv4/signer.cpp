@@ -7,6 +7,7 @@
 #include "netproxy/sigv4/canonical.hpp"
 #include "netproxy/sigv4/host_region.hpp"
 #include "netproxy/sigv4/signature.hpp"
+#include "netproxy/sigv4/signing_keys.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -67,7 +68,8 @@ Result<> sign_request(RequestHead& head, const SigningInput& input) {
 
   const CanonicalRequest request =
       canonical_request(head.method, target, headers_to_sign(head.headers), input.payload.hash);
-  const Secret key = derive_signing_key(input.credentials.secret_access_key, scope);
+  SigningKeys own;
+  const Secret& key = (input.keys != nullptr ? *input.keys : own).get(input.credentials, scope);
   const std::string signed_text = signature(key, string_to_sign(date, scope, request.text));
   head.headers.push_back(
       {"Authorization", authorization_value(input.credentials.access_key_id, scope,

@@ -61,12 +61,14 @@ Result<SigningTarget> choose_target(std::string_view policy_region, std::string_
 // the normalized path), and adds x-amz-date, x-amz-content-sha256, x-amz-security-token and
 // Authorization.  Every remaining x-amz-* header is signed. `authority` is the Host that is sent.
 // On error the head is unusable and nothing may be forwarded.
+class SigningKeys;
 struct SigningInput {
   const AwsCredentials& credentials;
   SigningTarget target;
   Payload payload;
   std::string_view authority;
   TimePoint now;
+  SigningKeys* keys = nullptr;  // the calling thread's; null: the key is derived anew
 };
 Result<> sign_request(RequestHead& head, const SigningInput& input);
 

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "base/file.hpp"
+#include "netproxy/policy/policy.hpp"
 #include "netproxy/policy/yaml.hpp"
 
 using namespace keyward;
@@ -82,6 +84,17 @@ TEST_CASE("policy file: every served key arrives") {
   CHECK(s3.endpoints[0] == expected);
   CHECK(model->network_policies[1].endpoints[0].tls == TlsMode::skip);
   CHECK(model->network_policies[1].endpoints[0].enforcement == Enforcement::enforce);
+}
+
+TEST_CASE("policy file: the example of docs/POLICY.md loads and compiles") {
+  const auto page = read_file(std::string(KEYWARD_SOURCE_ROOT) + "/docs/POLICY.md");
+  REQUIRE(page.has_value());
+  const auto begin = page->find("```yaml\n") + 8;
+  const auto model =
+      parse_policy(page->substr(begin, page->find("```\n", begin) - begin), "example");
+  REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().what));
+  CHECK(model->network_policies.size() == 2);
+  CHECK(compile(*model).has_value());
 }
 
 TEST_CASE("policy file: the smallest ones") {

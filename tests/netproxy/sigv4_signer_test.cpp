@@ -2,7 +2,9 @@
 
 #include "netproxy/sigv4/canonical.hpp"
 #include "netproxy/sigv4/host_region.hpp"
+#include "netproxy/sigv4/signature.hpp"
 #include "netproxy/sigv4/signer.hpp"
+#include "netproxy/sigv4/signing_keys.hpp"
 
 using namespace keyward;
 using namespace keyward::netproxy;
@@ -156,6 +158,20 @@ TEST_CASE("signer: every x-amz header that leaves is signed, what intermediaries
   CHECK(find_header(head.headers, "date") == nullptr);
   CHECK(find_header(head.headers, "x-amz-s3session-token") == nullptr);
   CHECK(*find_header(head.headers, "x-amz-content-sha256") == "UNSIGNED-PAYLOAD");
+}
+
+TEST_CASE("signing keys: what is kept is what would be derived") {
+  SigningKeys kept;
+  AwsCredentials keys = example_keys();
+  const auto right = [&](const SigningScope& scope) {
+    return kept.get(keys, scope).equals(derive_signing_key(keys.secret_access_key, scope).reveal());
+  };
+  const SigningScope day{"20130524", "us-east-1", "s3"}, next_day{"20130525", "us-east-1", "s3"};
+  for (const SigningScope& scope : {day, day, next_day, day}) CHECK(right(scope));
+  keys.secret_access_key = Secret("rotated under the same id");
+  CHECK(right(day));
+  for (std::size_t i = 0; i < 3 * SigningKeys::limit; ++i)
+    CHECK(right({"20130524", "region-" + std::to_string(i % 100), "s3"}));
 }
 
 TEST_CASE("signer: a session token is sent and signed") {
