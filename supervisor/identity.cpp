@@ -3,17 +3,13 @@
 namespace keyward::supervisor {
 namespace {
 
-isolation::FilesystemRules filesystem_rules(const netproxy::PolicyModel& policy) {
-  return {policy.filesystem.read_only, policy.filesystem.read_write, policy.landlock_best_effort};
-}
-
 Result<> start_local(Identity& identity, LocalSettings& local) {
   identity.gives_placeholder = !local.credentials.aws.empty();
   identity.credentials.set(
       std::make_shared<const netproxy::Credentials>(std::move(local.credentials)));
   if (!local.has_policy) return {};  // nothing loaded: everything is denied
   TRY_ASSIGN(netproxy::Policy policy, netproxy::compile(local.policy));
-  identity.filesystem = filesystem_rules(local.policy);
+  identity.initial_policy = local.policy;
   identity.policy.set(std::make_shared<const netproxy::Policy>(std::move(policy)));
   return {};
 }
@@ -23,7 +19,7 @@ Result<> start_session(Identity& identity, const GatewaySettings& settings,
   SessionInputs inputs{settings, std::move(secrets["OPENSHELL_SANDBOX_TOKEN"]), identity.policy,
                        identity.credentials, clock};
   TRY_ASSIGN(identity.session, GatewaySession::start(std::move(inputs)));
-  identity.filesystem = filesystem_rules(identity.session->initial_policy());
+  identity.initial_policy = identity.session->initial_policy();
   identity.provided = identity.session->provided();
   identity.gives_placeholder = identity.session->gives_placeholder();
   return {};

@@ -18,10 +18,9 @@ struct Identity {
   netproxy::Placeholder placeholder = netproxy::make_placeholder();
   Snapshot<netproxy::Policy> policy;  // null: everything is denied
   Snapshot<netproxy::Credentials> credentials;
-  isolation::FilesystemRules
-      filesystem;                  // of the policy at the start; fixed for the sandbox's life
-  EnvironmentMap provided;         // non-secret configuration for the program
-  bool gives_placeholder = false;  // the program gets placeholder keys
+  netproxy::PolicyModel initial_policy;     // its file system and user hold for the sandbox's life
+  EnvironmentMap provided;                  // non-secret configuration for the program
+  bool gives_placeholder = false;           // the program gets placeholder keys
   std::unique_ptr<GatewaySession> session;  // null in local mode; last: its threads end first
 };
 

@@ -45,12 +45,37 @@ struct Grace {
   }
 };
 
+isolation::FilesystemRules filesystem_rules(const netproxy::PolicyModel& policy,
+                                            const std::string& directory) {
+  isolation::FilesystemRules rules{policy.filesystem.read_only, policy.filesystem.read_write,
+                                   policy.landlock_best_effort};
+  if (policy.filesystem.include_workdir && !directory.empty())
+    rules.read_write.push_back(directory);
+  return rules;
+}
+
+// The sandbox is built before a gateway is asked, so a policy that wants another user is refused,
+// never ignored.
+Result<> check_user(const netproxy::PolicyModel& policy, const isolation::BuiltSandbox& sandbox) {
+  const std::string& user = policy.run_as_user;
+  const std::string& group = policy.run_as_group;
+  if (!user.empty() && user != sandbox.user && user != std::to_string(sandbox.uid))
+    return fail(Code::invalid,
+                "policy: process.run_as_user is " + user + "; start with --user " + user);
+  if (!group.empty() && group != sandbox.user && group != std::to_string(sandbox.gid))
+    return fail(Code::invalid, "policy: process.run_as_group is " + group + "; start with --user " +
+                                   (user.empty() ? sandbox.user : user) + ":GID of that group");
+  return {};
+}
+
 }  // namespace
 
 Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, const Config& config) {
   isolation::SandboxSpec spec;
   spec.level = config.options.level;
-  spec.user.text = config.options.user;
+  // Local mode knows the policy already; a gateway's policy is held against the user in go().
+  spec.user.text =
+      config.options.user.empty() ? config.local.policy.run_as_user : config.options.user;
   spec.hidden = config.hidden;
   spec.hidden_if_present = config.hidden_if_present;
   spec.proxy_port = config.options.proxy_port;
@@ -74,6 +99,7 @@ Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& 
 }
 
 Result<> go(isolation::Launcher& launcher, const Go& parts) {
+  TRY(check_user(parts.identity.initial_policy, parts.sandbox));
   isolation::ProgramSpec program;
   program.arguments = parts.config.options.command;
   TRY_ASSIGN(
@@ -86,7 +112,8 @@ Result<> go(isolation::Launcher& launcher, const Go& parts) {
   program.directory = directory.empty() ? parts.sandbox.home : directory;
   TRY_ASSIGN(program.files, trust_files(parts.proxy.authority->certificate_pem(),
                                         parts.config.proxy.trust_store_pem));
-  program.filesystem = parts.identity.filesystem;
+  program.filesystem =
+      filesystem_rules(parts.identity.initial_policy, parts.config.options.directory);
   return launcher.start(program);
 }
 
