@@ -26,7 +26,8 @@ RpcError unavailable(std::string_view detail, std::string_view url) {
   if (contains(detail, "certificate verify failed") ||
       contains(detail, "CERTIFICATE_VERIFY_FAILED"))
     return lasting(gateway + " has no certificate of the CA in OPENSHELL_TLS_CA");
-  if (contains(detail, "Hostname Verification Check failed") || contains(detail, "peer name"))
+  if (contains(detail, "Hostname Verification Check failed") ||
+      contains(detail, "is not in peer certificate"))
     return lasting(
         gateway +
         " has a certificate for another name; set OPENSHELL_GATEWAY_TLS_SERVER_NAME to one of "

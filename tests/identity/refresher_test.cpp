@@ -1,0 +1,145 @@
+#include "identity/token/refresher.hpp"
+
+#include <condition_variable>
+
+#include "base/file.hpp"
+#include "tests/support/fake_gateway.hpp"
+#include "tests/support/test_directory.hpp"
+
+using namespace keyward;
+using namespace keyward::identity;
+using namespace std::chrono_literals;
+using tests::fresh_token;
+using tests::held;
+
+namespace {
+
+// Answers from a list, then UNAVAILABLE; remembers the ids.
+struct FakeTransport final : RefreshTransport {
+  std::mutex mutex;
+  std::condition_variable called;
+  std::vector<std::string> ids;
+  std::vector<RpcResult<RefreshedToken>> answers;
+
+  RpcResult<RefreshedToken> refresh(const std::string& id) override {
+    const std::lock_guard lock(mutex);
+    ids.push_back(id);
+    called.notify_all();
+    if (answers.empty()) return tl::unexpected(RpcError{grpc_unavailable, "down"});
+    auto answer = std::move(answers.front());
+    answers.erase(answers.begin());
+    return answer;
+  }
+  void will_answer(const Secret& token) { answers.emplace_back(RefreshedToken{token.clone(), {}}); }
+  void will_fail(int code) { answers.emplace_back(tl::unexpected(RpcError{code, "no"})); }
+  bool wait_for_calls(std::size_t count) {
+    std::unique_lock lock(mutex);
+    return called.wait_for(lock, 30s, [&] { return ids.size() >= count; });
+  }
+};
+
+const SystemClock system_time;
+
+struct Fixture {
+  TokenSlot slot{held(fresh_token())};
+  FakeTransport transport;
+  Refresher make(std::optional<TokenFile> file = {}) {
+    return Refresher({slot, transport, system_time, std::move(file)});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("refresher: a new token is in the slot at once") {
+  Fixture f;
+  Refresher refresher = f.make();
+  const Secret next = fresh_token();
+  f.transport.will_answer(next);
+  const auto got = refresher.refresh_now();
+  REQUIRE(got.has_value());
+  CHECK(f.slot.get()->bearer.equals(next.reveal()));
+  CHECK(f.slot.get() == *got);
+}
+
+TEST_CASE("refresher: the id is repeated until it is answered") {
+  Fixture f;
+  Refresher refresher = f.make();
+  const auto before = f.slot.get();
+  f.transport.will_fail(grpc_unavailable);
+  f.transport.will_fail(grpc_deadline_exceeded);
+  f.transport.will_answer(fresh_token());
+  f.transport.will_answer(fresh_token());
+  CHECK_FALSE(refresher.refresh_now().has_value());
+  CHECK(f.slot.get() == before);
+  CHECK_FALSE(refresher.refresh_now().has_value());
+  CHECK(refresher.refresh_now().has_value());
+  CHECK(refresher.refresh_now().has_value());
+  REQUIRE(f.transport.ids.size() == 4);
+  CHECK(f.transport.ids[0] == f.transport.ids[1]);
+  CHECK(f.transport.ids[0] == f.transport.ids[2]);
+  CHECK(f.transport.ids[0] != f.transport.ids[3]);
+  CHECK(is_uuid(f.transport.ids[0]));
+}
+
+TEST_CASE("refresher: answers that are no token of this sandbox are not taken") {
+  Fixture f;
+  Refresher refresher = f.make();
+  const auto before = f.slot.get();
+  f.transport.will_answer(Secret("not a token"));
+  f.transport.will_answer(fresh_token(3600s, "0b2cb0c8-27a8-4a9f-8f5d-7fb0a1f4b1aa"));
+  for (int i = 0; i < 2; ++i) {
+    const auto got = refresher.refresh_now();
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().grpc_code == grpc_internal);
+    CHECK(f.slot.get() == before);
+  }
+}
+
+TEST_CASE("refresher: the file follows, and a replaced file is noticed") {
+  const tests::TestDirectory directory;
+  const TokenFile file(directory / "token");
+  Fixture f;
+  REQUIRE(file.write(*f.slot.get()).has_value());
+  Refresher refresher = f.make(file);
+  const Secret next = fresh_token();
+  f.transport.will_answer(next);
+  REQUIRE(refresher.refresh_now().has_value());
+  CHECK(file.read().value()->bearer.equals(next.reveal()));
+
+  SUBCASE("another token in the file") {
+    const auto replaced = held(fresh_token());
+    REQUIRE(file.write(*replaced).has_value());
+    f.transport.will_fail(grpc_unauthenticated);
+    f.transport.will_answer(fresh_token());
+    CHECK(refresher.refresh_now().has_value());
+    REQUIRE(f.transport.ids.size() == 3);
+    CHECK(f.transport.ids[1] != f.transport.ids[2]);  // another token, another refresh
+  }
+  SUBCASE("the same token in the file") {
+    f.transport.will_fail(grpc_unauthenticated);
+    const auto got = refresher.refresh_now();
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().grpc_code == grpc_unauthenticated);
+    CHECK(f.transport.ids.size() == 2);
+  }
+  SUBCASE("another sandbox's token in the file") {
+    REQUIRE(
+        file.write(*held(fresh_token(3600s, "0b2cb0c8-27a8-4a9f-8f5d-7fb0a1f4b1aa"))).has_value());
+    f.transport.will_fail(grpc_unauthenticated);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    CHECK(f.slot.get()->sandbox_id == tests::sandbox_id);
+  }
+}
+
+TEST_CASE("refresher: its thread asks before the end, again after a failure, and stops") {
+  Fixture f;
+  f.slot.set(held(fresh_token(2s)));
+  f.transport.will_fail(grpc_unavailable);
+  const Secret next = fresh_token();
+  f.transport.will_answer(next);
+  {
+    Refresher refresher = f.make();
+    CHECK(f.transport.wait_for_calls(2));
+  }  // joins: the answer has been taken
+  CHECK(f.slot.get()->bearer.equals(next.reveal()));
+}

@@ -1,0 +1,80 @@
+#include <sys/stat.h>
+
+#include "base/file.hpp"
+#include "tests/support/fake_gateway.hpp"
+#include "tests/support/test_directory.hpp"
+
+using namespace keyward;
+using namespace keyward::identity;
+using tests::fresh_token;
+
+TEST_CASE("token source: the variable comes before the file") {
+  const tests::TestDirectory directory;
+  const Secret in_variable = fresh_token(), in_file = fresh_token();
+  REQUIRE(create_file(directory / "token", in_file.reveal(), 0600).has_value());
+  const auto first = acquire_token({in_variable.clone(), directory / "token", ""});
+  REQUIRE(first.has_value());
+  CHECK(first->token->bearer.equals(in_variable.reveal()));
+  CHECK_FALSE(first->file.has_value());
+  const auto second = acquire_token({Secret(), directory / "token", ""});
+  REQUIRE(second.has_value());
+  CHECK(second->token->bearer.equals(in_file.reveal()));
+  CHECK(second->token->sandbox_id == tests::sandbox_id);
+  CHECK(second->file.has_value());
+}
+
+TEST_CASE("token source: blanks around the token are dropped") {
+  const tests::TestDirectory directory;
+  const Secret token = fresh_token();
+  REQUIRE(create_file(directory / "token", " " + std::string(token.reveal()) + "\r\n", 0600)
+              .has_value());
+  const auto acquired = acquire_token({Secret(), directory / "token", ""});
+  REQUIRE(acquired.has_value());
+  CHECK(acquired->token->bearer.equals(token.reveal()));
+}
+
+TEST_CASE("token source: errors name the setting and never the token") {
+  const tests::TestDirectory directory;
+  const std::string secret_text = "hunter2.hunter2.hunter2";
+  REQUIRE(create_file(directory / "bad", secret_text, 0600).has_value());
+  REQUIRE(create_file(directory / "open", fresh_token().reveal(), 0644).has_value());
+  REQUIRE(::mkfifo((directory / "fifo").c_str(), 0600) == 0);
+  struct Case {
+    const char* name;
+    TokenSettings settings;
+    const char* names;
+  };
+  std::vector<Case> cases;
+  cases.push_back({"nothing set", {}, "OPENSHELL_SANDBOX_TOKEN_FILE"});
+  cases.push_back({"bad variable", {Secret(secret_text), "", ""}, "OPENSHELL_SANDBOX_TOKEN:"});
+  cases.push_back({"bad variable, good file not tried",
+                   {Secret(secret_text), directory / "open", ""},
+                   "OPENSHELL_SANDBOX_TOKEN:"});
+  cases.push_back({"bad file", {Secret(), directory / "bad", ""}, "OPENSHELL_SANDBOX_TOKEN_FILE"});
+  cases.push_back({"open to others", {Secret(), directory / "open", ""}, "chmod 600"});
+  cases.push_back({"missing", {Secret(), directory / "none", ""}, "OPENSHELL_SANDBOX_TOKEN_FILE"});
+  cases.push_back({"fifo", {Secret(), directory / "fifo", ""}, "not a regular file"});
+  cases.push_back({"kubernetes", {Secret(), "", "/sa/token"}, "OPENSHELL_K8S_SA_TOKEN_FILE"});
+  for (Case& c : cases) {
+    CAPTURE(c.name);
+    const auto acquired = acquire_token(std::move(c.settings));
+    REQUIRE_FALSE(acquired.has_value());
+    CHECK(acquired.error().what.find(c.names) != std::string::npos);
+    CHECK(acquired.error().what.find("hunter2") == std::string::npos);
+    CHECK(acquired.error().what.find('\n') == std::string::npos);
+  }
+}
+
+TEST_CASE("token file: written whole and private, obstacles are named") {
+  const tests::TestDirectory directory;
+  REQUIRE(create_file(directory / "token", fresh_token().reveal(), 0600).has_value());
+  const TokenFile file(directory / "token");
+  CHECK(file.write_obstacle().empty());
+  const auto next = tests::held(fresh_token());
+  REQUIRE(file.write(*next).has_value());
+  CHECK(file.read().value()->bearer.equals(next->bearer.reveal()));
+  struct stat status{};
+  REQUIRE(::stat(file.path().c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0600);
+  CHECK_FALSE(TokenFile("/proc/keyward/token").write_obstacle().empty());
+}
