@@ -38,7 +38,7 @@ UniqueFd raw_connection(const std::string& path) {
   return fd;
 }
 
-std::string exchange(const std::string& path, const std::string& question) {
+std::string reply_to(const std::string& path, const std::string& question) {
   const UniqueFd fd = raw_connection(path);
   REQUIRE(fd);
   REQUIRE(::send(fd.get(), question.data(), question.size(), MSG_NOSIGNAL) ==
@@ -77,8 +77,8 @@ TEST_CASE("control socket: strange messages harm nobody") {
   FakeTarget target;
   const auto control = ControlSocket::open(path, target);
   REQUIRE(control.has_value());
-  CHECK(exchange(path, "not json").find("\"code\":3") != std::string::npos);
-  CHECK(exchange(path, std::string(8000, 'x')).empty());  // over the limit: closed without a word
+  CHECK(reply_to(path, "not json").find("\"code\":3") != std::string::npos);
+  CHECK(reply_to(path, std::string(8000, 'x')).empty());  // over the limit: closed without a word
   const UniqueFd silent = raw_connection(path);           // says nothing: dropped after a while
   REQUIRE(silent);
   CHECK(ask_supervisor(path, {DebugCommand::refresh, "", false}).has_value());
@@ -143,5 +143,5 @@ TEST_CASE("control socket: a peer that is not root is not answered") {
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  CHECK_FALSE(exchange(path, question).empty());  // and root is
+  CHECK_FALSE(reply_to(path, question).empty());  // and root is
 }
