@@ -116,7 +116,7 @@ print(len(s3.get_object(Bucket=bucket, Key="by-gateway")["Body"].read()), os.env
     def test_debug_rpc_exit_codes(self):
         sandbox, other = self.sandbox("asker"), self.sandbox("other")
         process = self.talker(sandbox)
-        own, foreign = sandbox.sandbox_id(), other.sandbox_id()
+        own, foreign = sandbox.sandbox_id, other.sandbox_id
         for arguments, code in ((("show-principal",), 0), (("show-token",), 0), (("refresh",), 0),
                                 (("get-sandbox-config", "--sandbox-id", own), 0),
                                 (("get-sandbox-config", "--sandbox-id", foreign), 7)):
@@ -141,7 +141,7 @@ print(len(s3.get_object(Bucket=bucket, Key="by-gateway")["Body"].read()), os.env
             stolen = file.read()
         process = self.talker(sandbox)
         self.assertEqual(sandbox.debug_rpc("refresh").returncode, 0)
-        self.assertEqual(sandbox.debug_rpc("get-sandbox-config", "--sandbox-id", sandbox.sandbox_id()).returncode, 0)
+        self.assertEqual(sandbox.debug_rpc("get-sandbox-config", "--sandbox-id", sandbox.sandbox_id).returncode, 0)
         self.world.machine.folder("stolen", 0o700)
         copy = self.world.machine.write("stolen/token", stolen)
         self.refused(sandbox.run("/bin/echo", "STARTED", env={"OPENSHELL_SANDBOX_TOKEN_FILE": copy}), "token")

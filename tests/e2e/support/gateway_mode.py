@@ -20,7 +20,8 @@ class GatewayMode:
         keys = machine.write(f"secrets/{name}.toml", "[default]\naws_access_key_id = "
                              f"{Keys.access}\naws_secret_access_key = {Keys.secret}\n")
         self.must("provider", "create", "aws", f"keys-{name}", "--from-file", keys, "--bind", f"{server.name}:{server.port}")
-        self.must("sandbox", "create", name, "--policy", policy_file, "--provider", f"keys-{name}", "--token-out", self.token_file)
+        created = self.must("sandbox", "create", name, "--policy", policy_file, "--provider", f"keys-{name}", "--token-out", self.token_file)
+        self.sandbox_id = created.split()[0]
         self.audit = os.path.join(machine.folder(f"audit-{name}", 0o700), "audit.jsonl")
         self.options = ["--host-alias", f"{server.name}={address}", "--upstream-ca", world.pki.ca, "--audit-log", self.audit]
         self.environment = {**ENVIRONMENT, "OPENSHELL_ENDPOINT": gateway.endpoint,
@@ -53,10 +54,6 @@ class GatewayMode:
     def debug_rpc(self, *arguments, env=None):
         return subprocess.run([SUPERVISOR, "debug-rpc", *arguments], capture_output=True, text=True, timeout=60,
                               env={**self.environment, **(env or {})})
-
-    def sandbox_id(self):
-        listed = self.gateway.operator("sandbox", "list").stdout
-        return next(word for line in listed.splitlines() if self.name in line.split() for word in line.split() if len(word) > 20)
 
     def audit_events(self):
         with open(self.audit, encoding="utf-8") as file:
