@@ -3,6 +3,7 @@ import os
 import subprocess
 
 from e2e.suite import Case
+from e2e.support.gateway_mode import worthless_token
 from e2e.support.keyward import ENVIRONMENT, SUPERVISOR, endpoint, policy
 
 OWN_FAILURE, LAYER_MISSING, NOT_EXECUTABLE, NOT_FOUND = 125, 78, 126, 127
@@ -97,7 +98,7 @@ class BadInputTest(Case):
 
     def test_plaintext_to_a_gateway_that_is_not_loopback(self):
         there = self.machine.network().there
-        self.refused(self.supervisor(env={"OPENSHELL_ENDPOINT": f"http://{there}:17670", "OPENSHELL_SANDBOX_TOKEN": "x.y.z"}),
+        self.refused(self.supervisor(env={"OPENSHELL_ENDPOINT": f"http://{there}:17670", "OPENSHELL_SANDBOX_TOKEN": worthless_token()}),
                      OWN_FAILURE, "https")
 
     def test_policy_and_endpoint_together(self):

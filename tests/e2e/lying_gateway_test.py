@@ -3,9 +3,9 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
 from e2e.suite import Case
+from e2e.support.gateway_mode import worthless_token
 from e2e.support.keyward import ENVIRONMENT, SUPERVISOR
 
 ANSWERS = {
@@ -50,13 +50,7 @@ class Liar:
 class LyingGatewayTest(Case):
     def start(self, liar):
         self.world.machine.folder("liar-token", 0o700)
-        # Well-formed, and worth nothing: {"alg":"EdDSA","kid":"x"} . {"sub":"x","exp":4102444800,...}
-        import base64
-        import json
-        part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-        claims = {"iss": "openshell-gateway:x", "aud": "openshell-gateway:x", "sub": "spiffe://openshell/sandbox/x", "jti": "1",
-                  "sandbox_id": "x", "iat": int(time.time()), "exp": int(time.time()) + 3600}
-        token = self.world.machine.write("liar-token/token", f"{part({'alg': 'EdDSA', 'typ': 'JWT', 'kid': 'x'})}.{part(claims)}.{'A' * 86}")
+        token = self.world.machine.write("liar-token/token", worthless_token())
         return subprocess.run([SUPERVISOR, "run", "--audit-log", "-", "--", "/bin/echo", "STARTED"], capture_output=True, text=True,
                               env={**ENVIRONMENT, "OPENSHELL_ENDPOINT": f"https://127.0.0.1:{liar.port}",
                                    "OPENSHELL_TLS_CA": self.world.pki.ca, "OPENSHELL_SANDBOX_TOKEN_FILE": token},

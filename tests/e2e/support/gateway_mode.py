@@ -1,10 +1,22 @@
 """`supervisor run` with a gateway: a sandbox record, its token file, and the supervisor that uses them."""
+import base64
 import json
 import os
 import subprocess
+import time
 
 from e2e.support.keyward import ENVIRONMENT, SIGNING, SUPERVISOR, Gateway, endpoint, policy
 from e2e.support.s3_servers import Keys
+
+
+def worthless_token():
+    """Well-formed, and signed by nobody."""
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+    now, sandbox = int(time.time()), "0b8f8a6e-5a4c-4f6e-9f0a-3f1f4d2c1b0a"
+    claims = {"iss": "openshell-gateway:x", "aud": "openshell-gateway:x", "sub": f"spiffe://openshell/sandbox/{sandbox}",
+              "jti": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "sandbox_id": sandbox, "iat": now, "exp": now + 3600}
+    return f"{part({'alg': 'EdDSA', 'typ': 'JWT', 'kid': 'x'})}.{part(claims)}.{'A' * 86}"
 
 
 class GatewayMode:
