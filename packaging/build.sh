@@ -13,9 +13,9 @@ use_ccache
 kind=${1:-}
 shift || true
 export CC="ccache gcc" CXX="ccache g++" CC_LD=mold CXX_LD=mold
-options=(-Dwerror=true)
+options=()
 case $kind in
-  release) options+=(-Dbuildtype=release -Doptimization=2 -Dtests=false) ;;
+  release) options+=(-Dwerror=true -Dbuildtype=release -Doptimization=2 -Dtests=false) ;;
   asan) options+=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined) ;;
   tsan) options+=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
   fuzz)

@@ -21,17 +21,18 @@ def needles():
     for line in sys.stdin.read().split("\n"):
         if line:
             name, flipped = line.split()
-            yield name, bytes(flipped, "ascii")
+            yield name, bytes.fromhex(flipped)
 
 
 WANTED = list(needles())
+FLIP = bytes(byte ^ 0xFF for byte in range(256))
 
 
 def search(data, where):
     """Flips what was read instead of the needle: the needle itself never exists in this process."""
-    flipped = data.translate(bytes(byte ^ 0xFF for byte in range(256))).hex().encode()
-    for name, hexed in WANTED:
-        if hexed in flipped:
+    flipped = data.translate(FLIP)
+    for name, needle in WANTED:
+        if needle in flipped:
             print("found", name, where, flush=True)
 
 

@@ -1,6 +1,7 @@
 """Real S3 servers that verify signatures, in the servers' namespace."""
 import json
 import os
+import secrets
 
 from e2e.support import tools
 from e2e.support.machine import wait_until
@@ -9,9 +10,9 @@ REGION = "us-east-1"
 
 
 class Keys:
-    """The real keys.  Never in a sandbox: the canary of the tests."""
-    access = "AKIAREALKEYFORTESTS0"
-    secret = "realsecretCANARY/doNotLeak+0123456789abc"
+    """The real keys, new in each run: never in a sandbox, so the canaries of the tests."""
+    access = "AKIA" + secrets.token_hex(8).upper()
+    secret = secrets.token_urlsafe(30)
 
 
 class SeaweedFs:
