@@ -22,6 +22,7 @@ TARGETS = {
 REACHED_OTHERWISE = {
     "gateway/options.hpp": "the operator's command line, parsed by CLI11",
     "identity/token/source.hpp": "reads a token by identity/jwt/sandbox_token, which jwt feeds",
+    "supervisor/debug_answer.hpp": "the control socket: both ends are ours and uid 0 (SO_PEERCRED); table tests",
     "supervisor/options.hpp": "the operator's command line, parsed by CLI11",
     "supervisor/local_credentials.hpp": "a file that only root can write, parsed by toml++",
     "isolation/users.hpp": "the image's passwd; table tests with hostile lines",

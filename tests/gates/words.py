@@ -43,6 +43,10 @@ def problems_of(path, number, line):
 problems, checked = [], 0
 for path in _tree.files(".cpp", ".hpp", under=_tree.CODE):
     checked += 1
+    before = ""
     for number, line in _tree.code_lines(path):
-        problems.extend(problems_of(path, number, re.sub(r"=\s*delete\b", "", line)))
+        # A statement that the formatter broke after `unique_ptr<X>(` still reads as one.
+        joined = before.rstrip() + line.strip() if before.rstrip().endswith("(") else line
+        problems.extend(problems_of(path, number, re.sub(r"=\s*delete\b", "", joined)))
+        before = line
 _tree.end(problems, checked)
