@@ -49,6 +49,7 @@ Answer<Destination> asked_destination(Exchange& exchange, const Origin& origin) 
 Answer<> set_route(Exchange& exchange, const Origin& origin) {
   auto asked = asked_destination(exchange, origin);
   if (!asked) return tl::unexpected(asked.error());
+  if (origin.tunnel) exchange.route.to = *origin.tunnel;
   if (origin.tunnel && !same(*asked, *origin.tunnel))
     return tl::unexpected(misdirected("the request is for " + asked->host + ", the tunnel for " +
                                       origin.tunnel->host));
