@@ -71,6 +71,10 @@ def on_alarm(*_):
     raise TimeoutError(f"no end within {CASE_LIMIT} s")
 
 
+def on_term(*_):
+    raise SystemExit(143)  # so that World.close() runs: servers and namespaces end with the run
+
+
 def cases():
     for path in sorted(glob.glob(os.path.join(HERE, "*_test.py"))):
         module = importlib.import_module("e2e." + os.path.basename(path).removesuffix(".py"))
@@ -80,6 +84,8 @@ def cases():
 
 def run(report, everything):
     signal.signal(signal.SIGALRM, on_alarm)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_term)
     chosen = [case for case in cases() if (everything or not case.slow) and report.wants(name_of(case))]
     if not chosen:
         return

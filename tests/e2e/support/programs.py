@@ -9,7 +9,7 @@ import boto3
 from botocore.client import Config
 endpoint, bucket = sys.argv[1:3]
 def client(**config):
-    return boto3.client("s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 1}, **config))
+    return boto3.client("s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 4}, **config))
 s3 = client()
 """
 
