@@ -69,7 +69,7 @@ tl::unexpected<Error> fail_errno(std::string_view what, int error_number) {
 tl::unexpected<Error> fail_errno(std::string_view what) { return fail_errno(what, errno); }
 
 tl::unexpected<Error> fail_at(std::string_view where, Error error) {
-  return fail(error.code, std::string(where) + ": " + error.what);
+  return fail(error.code, std::string(where) + ": " + std::move(error.what));
 }
 
 }  // namespace keyward

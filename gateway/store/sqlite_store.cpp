@@ -81,7 +81,7 @@ class SqliteStore final : public Store {
         .blob(row.policy)
         .text(row.policy_hash)
         .number(row.policy_version);
-    const Result<> inserted = query.finish();
+    Result<> inserted = query.finish();
     if (!inserted && inserted.error().code == Code::exists)
       return fail(Code::exists, "sandbox '" + row.name + "' already exists");
     if (!inserted) return inserted;
@@ -127,7 +127,7 @@ class SqliteStore final : public Store {
                Query::prepare(database_, "INSERT INTO providers VALUES (?, ?, ?, ?, ?, ?, ?)"));
     query.text(row.id).text(row.name).text(row.type).number(millis(row.created)).blob(sealed);
     query.text(to_json(row.config)).text(to_json(row.bindings));
-    const Result<> inserted = query.finish();
+    Result<> inserted = query.finish();
     if (!inserted && inserted.error().code == Code::exists)
       return fail(Code::exists, "provider '" + row.name + "' already exists");
     return inserted;

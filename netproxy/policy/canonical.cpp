@@ -81,7 +81,6 @@ Result<std::string> canonical_host(std::string_view host) {
   }
   std::string name = lower(host);
   if (name.ends_with('.')) name.pop_back();
-  const std::string shown = name.substr(0, 64);
   if (name.find(':') != std::string::npos) {
     TRY_ASSIGN(const Address address, parse_address(name));
     return to_string(address);

@@ -23,18 +23,19 @@ Result<> read_method_and_path(const YamlNode& node, RuleModel& rule) {
   return {};
 }
 
+// An entry of `rules`: the method and path stand below `allow`.
+Result<> read_allow(const YamlNode& node, RuleModel& rule) {
+  const auto read = [&](const YamlNode& allow) { return read_method_and_path(allow, rule); };
+  TRY(node.for_each_key({{"allow", read}}, {}));
+  if (rule.method.empty()) return node.error("a rule needs allow: {method, path}");
+  return {};
+}
+
 Result<std::vector<RuleModel>> rules_of(const YamlNode& node, bool wrapped) {
   std::vector<RuleModel> rules;
   TRY(node.for_each_item([&](const YamlNode& item) -> Result<> {
     RuleModel rule;
-    if (wrapped) {
-      TRY(item.for_each_key(
-          {{"allow", [&](const YamlNode& allow) { return read_method_and_path(allow, rule); }}},
-          {}));
-      if (rule.method.empty()) return item.error("a rule needs allow: {method, path}");
-    } else {
-      TRY(read_method_and_path(item, rule));
-    }
+    TRY(wrapped ? read_allow(item, rule) : read_method_and_path(item, rule));
     rules.push_back(std::move(rule));
     return {};
   }));

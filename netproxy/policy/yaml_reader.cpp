@@ -125,7 +125,7 @@ Result<> YamlNode::for_each_key(const Handlers& handlers,
 Result<> YamlNode::for_each_item(const Handler& visit) const {
   if (!node_.IsSequence() || node_.size() == 0)
     return error(name_ + " must be a list with at least one entry");
-  for (const auto& item : node_) TRY(visit(YamlNode(item, file_, name_)));
+  for (std::size_t i = 0; i < node_.size(); ++i) TRY(visit(YamlNode(node_[i], file_, name_)));
   return {};
 }
 

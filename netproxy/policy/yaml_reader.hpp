@@ -19,8 +19,8 @@ class YamlNode {
   using Handler = std::function<Result<>(const YamlNode&)>;
   using Handlers = std::map<std::string, Handler, std::less<>>;
 
-  YamlNode(YAML::Node node, std::string file, std::string name)
-      : node_(std::move(node)), file_(std::move(file)), name_(std::move(name)) {}
+  YamlNode(const YAML::Node& node, std::string file, std::string name)
+      : node_(node), file_(std::move(file)), name_(std::move(name)) {}
 
   const std::string& name() const { return name_; }  // the key under which the node stands
 
@@ -69,8 +69,7 @@ YamlNode::Handler flag_into(bool& target);
 
 class YamlDocument {
  public:
-  YamlDocument(YAML::Node node, std::string file)
-      : node_(std::move(node)), file_(std::move(file)) {}
+  YamlDocument(const YAML::Node& node, std::string file) : node_(node), file_(std::move(file)) {}
   YamlNode root() const { return {node_, file_, ""}; }
 
  private:

@@ -151,7 +151,8 @@ Result<> AwsChunkedCheck::read_trailer() {
     return broken("a trailer that x-amz-trailer does not declare, or a repeated one");
   found->seen = true;
   const std::string_view value = trim(std::string_view(line_).substr(colon + 1));
-  if (found->checksum && found->checksum->finish() != value)
+  auto& checksum = found->checksum;
+  if (checksum && checksum->finish() != value)
     return broken(name + " is not the checksum of the body");
   return {};
 }
