@@ -109,15 +109,14 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::string& pa
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::chmod(path.c_str(), 0600) != 0 || ::listen(listener.get(), backlog) != 0)
     return fail_errno("control socket: " + path);
-  return std::unique_ptr<ControlSocket>(
-      new ControlSocket(path, std::move(listener), std::move(wake), target));
+  Listener open{path, std::move(listener), std::move(wake)};
+  return std::unique_ptr<ControlSocket>(new ControlSocket(std::move(open), target));
 }
 
-ControlSocket::ControlSocket(std::string path, UniqueFd listener, UniqueFd wake,
-                             DebugTarget& target)
-    : path_(std::move(path)),
-      listener_(std::move(listener)),
-      wake_(std::move(wake)),
+ControlSocket::ControlSocket(Listener open, DebugTarget& target)
+    : path_(std::move(open.path)),
+      listener_(std::move(open.listener)),
+      wake_(std::move(open.wake)),
       target_(target),
       thread_([this](const std::stop_token& stop) { serve(stop); }) {}
 

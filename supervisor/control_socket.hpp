@@ -31,7 +31,11 @@ class ControlSocket {
                      // default_control_path
 
  private:
-  ControlSocket(std::string path, UniqueFd listener, UniqueFd wake, DebugTarget& target);
+  struct Listener {
+    std::string path;
+    UniqueFd listener, wake;
+  };
+  ControlSocket(Listener open, DebugTarget& target);
   void serve(const std::stop_token& stop);
   void answer_one(const UniqueFd& peer);
 

@@ -1,6 +1,6 @@
 #pragma once
 // The sandbox token: a compact JWS (RFC 7515) with EdDSA (RFC 8037) over the claims of
-// docs/WIRE.md. Pure: no clock, no I/O.
+// docs/IDENTITY.md. Pure: no clock, no I/O.
 //
 //   header  {"alg":"EdDSA","kid":KID,"typ":"JWT"}
 //   claims  {"iss":I,"aud":I,"sub":"spiffe://openshell/sandbox/ID","sandbox_id":ID,

@@ -1,7 +1,8 @@
 #pragma once
-// The supervisor's one gRPC channel to its gateway (docs/WIRE.md).  Calls are synchronous with
-// deadlines; any thread but never a proxy loop.  Every call reads the current token from the slot;
-// one that was under way when the token was replaced is repeated once with the new one.
+// The supervisor's one gRPC channel to its gateway (proto/openshell.proto, docs/IDENTITY.md). Calls
+// are synchronous with deadlines; any thread but never a proxy loop.  Every call reads the current
+// token from the slot; one that was under way when the token was replaced is repeated once with the
+// new one.
 
 #include <cstdint>
 #include <memory>
