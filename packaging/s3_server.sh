@@ -49,8 +49,9 @@ start_s3_server() {
   printf '{"identities":[{"name":"owner","credentials":[{"accessKey":"%s","secretKey":"%s"}],"actions":["Admin","Read","Write","List"]}]}' \
     "$real_access" "$real_secret" >"$work/secrets/s3.json"
   mkdir "$work/data"
-  # The iceberg and lance listeners take fixed ports, and telemetry is on unless it is turned off.
-  ip netns exec "$s3_namespace" "$weed" server -dir="$work/data" -ip="$s3_address" -ip.bind="$s3_address" -s3 \
+  # The iceberg and lance listeners take fixed ports, telemetry is on unless it is turned off, and sockets with fixed names lie
+  # in /tmp: `ip netns exec` has mounts of its own, so it gets a /tmp of its own.
+  ip netns exec "$s3_namespace" sh -c 'mount -t tmpfs tmpfs /tmp && exec "$@"' sh "$weed" server -dir="$work/data" -ip="$s3_address" -ip.bind="$s3_address" -s3 -volume.max=100 \
     -s3.config="$work/secrets/s3.json" -s3.port="$port" -s3.cert.file="$work/secrets/s3.pem" \
     -s3.key.file="$work/secrets/s3.key" -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false \
     -master.volumeSizeLimitMB=64 >"$work/s3.log" 2>&1 &

@@ -26,10 +26,11 @@ class SeaweedFs:
              "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}))
         data, there = machine.folder("seaweedfs"), machine.network().there
         self.machine = machine
+        # Its sockets lie in /tmp under fixed names: a /tmp of its own keeps two runs apart (`ip netns exec` has its own mounts).
         self.process = machine.start("seaweedfs", [
-            tools.weed(), "server", f"-dir={data}", "-s3", f"-s3.config={config}", f"-ip={there}", f"-ip.bind={there}",
+            "sh", "-c", 'mount -t tmpfs tmpfs /tmp && exec "$@"', "sh", tools.weed(), "server", f"-dir={data}", "-s3", f"-s3.config={config}", f"-ip={there}", f"-ip.bind={there}",
             f"-s3.port={self.port}", f"-s3.cert.file={certificate}", f"-s3.key.file={key}", "-master.telemetry=false",
-            "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"], inside=True)
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=200", "-master.volumeSizeLimitMB=64"], inside=True)
         wait_until(lambda: machine.network().listens(self.port), 60, "seaweedfs")
 
 
