@@ -2,7 +2,8 @@
 # Configures (once) and builds one kind of tree in build-KIND.
 # usage: packaging/build.sh release|asan|tsan|fuzz [NINJA-TARGET...]
 #   release  the programs, static where they must run anywhere, warnings as errors
-#   asan     everything with the tests, under the address and undefined-behaviour sanitizers
+#   asan     everything with the tests, under the address and undefined-behaviour sanitizers (gcc 12 warns wrongly
+#            in instrumented code, so warnings are errors in release only)
 #   tsan     the same under the thread sanitizer
 #   fuzz     the libFuzzer targets (clang 19)
 set -euo pipefail
