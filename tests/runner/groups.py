@@ -9,7 +9,7 @@ from runner.process import ROOT, run_test
 ALL = os.environ.get("KEYWARD_ALL") == "1"
 BUILT = os.environ.get("KEYWARD_BUILT", "").split()
 SANITIZER_ENV = {
-    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     # Debian's gRPC is not instrumented.
     "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1",
