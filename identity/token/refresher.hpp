@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,7 +19,8 @@ struct RefresherDeps {
   TokenSlot& slot;  // holds a token; outlives the refresher, as the others do
   RefreshTransport& transport;
   const Clock& clock;
-  std::optional<TokenFile> file;  // where the new token is kept, and a replaced one is noticed
+  const TokenFile* file =
+      nullptr;  // may be null: where the new token is kept, and a replaced one is noticed
 };
 
 class Refresher {

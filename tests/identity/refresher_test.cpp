@@ -43,8 +43,8 @@ const SystemClock system_time;
 struct Fixture {
   TokenSlot slot{held(fresh_token())};
   FakeTransport transport;
-  Refresher make(std::optional<TokenFile> file = {}) {
-    return Refresher({slot, transport, system_time, std::move(file)});
+  Refresher make(const TokenFile* file = nullptr) {
+    return Refresher({slot, transport, system_time, file});
   }
 };
 
@@ -100,7 +100,7 @@ TEST_CASE("refresher: the file follows, and a replaced file is noticed") {
   const TokenFile file(directory / "token");
   Fixture f;
   REQUIRE(file.write(*f.slot.get()).has_value());
-  Refresher refresher = f.make(file);
+  Refresher refresher = f.make(&file);
   const Secret next = fresh_token();
   f.transport.will_answer(next);
   REQUIRE(refresher.refresh_now().has_value());
