@@ -10,6 +10,7 @@ void FreeSsl::operator()(ssl_st* ssl) const noexcept { SSL_free(ssl); }
 void FreeSsl::operator()(ssl_ctx_st* context) const noexcept { SSL_CTX_free(context); }
 void FreeSsl::operator()(ssl_session_st* session) const noexcept { SSL_SESSION_free(session); }
 void FreeSsl::operator()(x509_st* certificate) const noexcept { X509_free(certificate); }
+void FreeSsl::operator()(bio_st* bio) const noexcept { BIO_free(bio); }
 
 std::string take_openssl_error() {
   const unsigned long error = ERR_get_error();

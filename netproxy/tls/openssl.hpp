@@ -8,6 +8,7 @@ struct ssl_st;
 struct ssl_ctx_st;
 struct ssl_session_st;
 struct x509_st;
+struct bio_st;
 
 namespace keyward::netproxy {
 
@@ -16,11 +17,13 @@ struct FreeSsl {
   void operator()(ssl_ctx_st* context) const noexcept;
   void operator()(ssl_session_st* session) const noexcept;
   void operator()(x509_st* certificate) const noexcept;
+  void operator()(bio_st* bio) const noexcept;
 };
 using SslPtr = std::unique_ptr<ssl_st, FreeSsl>;
 using SslContextPtr = std::unique_ptr<ssl_ctx_st, FreeSsl>;
 using SslSessionPtr = std::unique_ptr<ssl_session_st, FreeSsl>;
 using X509Ptr = std::unique_ptr<x509_st, FreeSsl>;
+using BioPtr = std::unique_ptr<bio_st, FreeSsl>;
 
 // The oldest entry of this thread's error queue as text, and the queue emptied.
 std::string take_openssl_error();

@@ -22,11 +22,18 @@ class Upstreams final : public UpstreamTls {
   Result<SslPtr> new_session(const std::string& host, const std::string& resume_key) override;
 
  private:
-  Result<> load(const std::string& trust_store_pem);
+  Result<> open_store(const std::string& trust_store_pem);
+  bool add_next_certificate();
+  void read_whole_store();
   static int keep_session(SSL* ssl, SSL_SESSION* session);
   SslSessionPtr take_session(const std::string& resume_key);
 
   SslContextPtr context_;
+  // A store of 140 certificates takes OpenSSL longer than everything else of a start: the first one
+  // is read then, to know that it is a store, and the others before the first connection.
+  std::string store_pem_;
+  BioPtr store_text_;
+  std::once_flag store_read_;
   std::mutex mutex_;  // held for a map operation
   std::unordered_map<std::string, SslSessionPtr> sessions_;
 };
@@ -39,26 +46,34 @@ int key_index() {
   return index;
 }
 
-Result<> Upstreams::load(const std::string& trust_store_pem) {
-  X509_STORE* store = SSL_CTX_get_cert_store(context_.get());
-  BIO* memory = BIO_new_mem_buf(trust_store_pem.data(), static_cast<int>(trust_store_pem.size()));
-  std::size_t loaded = 0;
-  for (;;) {
-    const X509Ptr certificate(PEM_read_bio_X509(memory, nullptr, nullptr, nullptr));
-    if (!certificate) break;
-    if (X509_STORE_add_cert(store, certificate.get()) == 1) ++loaded;
-  }
-  BIO_free(memory);
+bool Upstreams::add_next_certificate() {
+  const X509Ptr certificate(PEM_read_bio_X509(store_text_.get(), nullptr, nullptr, nullptr));
+  if (certificate) X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), certificate.get());
   ERR_clear_error();
-  if (loaded == 0 && !trust_store_pem.empty())
+  return certificate != nullptr;
+}
+
+Result<> Upstreams::open_store(const std::string& trust_store_pem) {
+  store_pem_ = trust_store_pem;
+  store_text_.reset(BIO_new_mem_buf(store_pem_.data(), static_cast<int>(store_pem_.size())));
+  if (!store_text_) return fail(Code::internal, "tls: " + take_openssl_error());
+  if (!add_next_certificate() && !store_pem_.empty())
     return fail(Code::invalid, "tls: the trust store holds no certificate");
   return {};
+}
+
+void Upstreams::read_whole_store() {
+  std::call_once(store_read_, [this] {
+    while (add_next_certificate()) {
+    }
+    store_text_.reset();
+  });
 }
 
 Result<> Upstreams::prepare(const std::string& trust_store_pem) {
   context_.reset(SSL_CTX_new(TLS_client_method()));
   if (!context_) return fail(Code::internal, "tls: " + take_openssl_error());
-  TRY(load(trust_store_pem));
+  TRY(open_store(trust_store_pem));
   SSL_CTX* context = context_.get();
   set_common_options(context);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
@@ -91,6 +106,7 @@ SslSessionPtr Upstreams::take_session(const std::string& resume_key) {
 }
 
 Result<SslPtr> Upstreams::new_session(const std::string& host, const std::string& resume_key) {
+  read_whole_store();
   SslPtr ssl(SSL_new(context_.get()));
   if (!ssl) return fail(Code::internal, "tls: " + take_openssl_error());
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());

@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+exec 9>/run/lock/keyward-e2e.lock
+flock 9 # two sandboxes at once would meet in the default uid
 left() { ip netns list | grep -c '^keyward-s3-' || true; }
 before=$(left)
 for run in first second; do
