@@ -42,6 +42,7 @@ main() {
 
 cleanup() {
   local pid
+  exec 2>/dev/null # bash would tell of each process that it ends
   for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
   stop_s3_server
   for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
