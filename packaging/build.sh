@@ -1,7 +1,8 @@
 #!/bin/bash
 # Configures (once) and builds one kind of tree in build-KIND.
-# usage: packaging/build.sh release|asan|tsan|fuzz [NINJA-TARGET...]
+# usage: packaging/build.sh release|debug|asan|tsan|fuzz [NINJA-TARGET...]
 #   release  the programs, static where they must run anywhere, warnings as errors
+#   debug    everything with the tests
 #   asan     everything with the tests, under the address and undefined-behaviour sanitizers (gcc 12 warns wrongly
 #            in instrumented code, so warnings are errors in release only)
 #   tsan     the same under the thread sanitizer
@@ -17,6 +18,7 @@ export CC="ccache gcc" CXX="ccache g++" CC_LD=mold CXX_LD=mold
 options=()
 case $kind in
   release) options+=(-Dwerror=true -Dbuildtype=release -Doptimization=2 -Dtests=false) ;;
+  debug) options+=(-Dbuildtype=debug -Doptimization=1) ;;
   asan) options+=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined) ;;
   tsan) options+=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread) ;;
   fuzz)
@@ -24,7 +26,7 @@ case $kind in
     options=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dtests=false
       -Dfuzz=true "-Dcpp_args=-fno-sanitize=function")
     ;;
-  *) die "usage: packaging/build.sh release|asan|tsan|fuzz [NINJA-TARGET...]" ;;
+  *) die "usage: packaging/build.sh release|debug|asan|tsan|fuzz [NINJA-TARGET...]" ;;
 esac
 [[ $kind == release ]] || options+=(-Db_lundef=false -Dstatic_programs=false)
 

@@ -13,7 +13,7 @@ import sys
 
 import _tree
 
-TREE = os.path.join(_tree.ROOT, "build-asan")
+TREE = os.path.join(_tree.ROOT, "build-debug")
 CACHE = os.path.join(os.environ.get("KEYWARD_CACHE", os.path.expanduser("~/.cache/keyward")), "tidy")
 # Without KEYWARD_ALL=1 (tests/run.sh --all) only these folders are held to the list: a first run over the event loops and the
 # generated protocol headers takes longer than everything else together.
