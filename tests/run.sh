@@ -47,7 +47,7 @@ if [[ $list == 0 ]]; then
   if wants unit isolation escape gates; then build debug "the tests"; fi
   if [[ $all == 1 ]] && wants asan; then build asan "tests under the address and undefined-behaviour sanitizers"; fi
   if wants e2e gates quickstart bench escape; then build release "the programs"; fi
-  if wants fuzz; then build fuzz "fuzz targets"; fi
+  if [[ $all == 1 || ${#names[@]} -gt 0 ]] && wants fuzz; then build fuzz "fuzz targets"; fi
   if [[ $all == 1 ]] && wants tsan; then build tsan "tests under the thread sanitizer"; fi
 fi
 say "running the tests"

@@ -99,8 +99,10 @@ class Script:
 
 
 def in_order():
-    groups = [MesonTests("unit"), Gates(), MesonTests("isolation"), MesonTests("escape"), Fuzz(), EndToEnd(),
+    groups = [MesonTests("unit"), Gates(), MesonTests("isolation"), MesonTests("escape"), EndToEnd(),
               Script("quickstart", "tests/e2e/quickstart_check.sh")]
+    if ALL or "fuzz" in BUILT:
+        groups.append(Fuzz())
     if ALL:
         groups += [MesonTests("asan", tree="asan", suites=["unit", "isolation", "escape", "netns"]), MesonTests("tsan", tree="tsan", suites=["unit"]), Script("bench", "tests/bench/run.sh", timeout=1800)]
     return groups
