@@ -134,9 +134,10 @@ Result<> GatewaySession::load_first() {
   provided_.insert(environment->environment.begin(), environment->environment.end());
   gives_placeholder_ = !environment->credentials.aws.empty();
   take_environment(std::move(*environment));
-  config_ = std::move(*config);
+  remember(*config);
+  initial_policy_ = std::move(config->policy);
   loaded_ = true;
-  report(config_.version, {});
+  report(config->version, {});
   return {};
 }
 
@@ -206,7 +207,7 @@ void GatewaySession::poll_once() {
   if (!config) return note_poll_failure(config.error());
   if (poll_failing_) log::info("gateway_back");
   poll_failing_ = false;
-  update(std::move(*config));
+  update(*config);
 }
 
 void GatewaySession::note_poll_failure(const RpcError& error) {
@@ -222,15 +223,21 @@ void GatewaySession::note_poll_failure(const RpcError& error) {
 void GatewaySession::lose_authority(std::string_view reason) {
   if (!loaded_) return;
   loaded_ = false;
+  environment_revision_.reset();
   policy_.set(nullptr);
   credentials_.set(std::make_shared<const netproxy::Credentials>());
   log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
 }
 
-void GatewaySession::update(identity::SandboxConfig config) {
-  const bool new_policy = !loaded_ || config.config_revision != config_.config_revision ||
-                          config.policy_hash != config_.policy_hash;
-  const bool new_environment = !loaded_ || config.provider_env_revision != environment_revision_;
+void GatewaySession::remember(const identity::SandboxConfig& config) {
+  config_revision_ = config.config_revision;
+  policy_hash_ = config.policy_hash;
+}
+
+void GatewaySession::update(const identity::SandboxConfig& config) {
+  const bool new_policy =
+      !loaded_ || config.config_revision != config_revision_ || config.policy_hash != policy_hash_;
+  const bool new_environment = config.provider_env_revision != environment_revision_;
   if (new_policy) {
     const Result<> taken = take_policy(config);
     if (!taken) refuse_policy(config, taken.error());
@@ -238,8 +245,7 @@ void GatewaySession::update(identity::SandboxConfig config) {
   }
   loaded_ = true;
   if (new_environment) update_environment(config.provider_env_revision);
-  config.policy = std::move(config_.policy);
-  config_ = std::move(config);
+  remember(config);
 }
 
 void GatewaySession::refuse_policy(const identity::SandboxConfig& config, const Error& error) {

@@ -45,7 +45,7 @@ class GatewaySession final : public DebugTarget {
   ~GatewaySession() override;  // does not wait for the gateway
 
   // As they were at the start; fixed for the sandbox's life.
-  const netproxy::PolicyModel& initial_policy() const { return config_.policy; }
+  const netproxy::PolicyModel& initial_policy() const { return initial_policy_; }
   const EnvironmentMap& provided() const { return provided_; }  // configuration for the program
   bool gives_placeholder() const { return gives_placeholder_; }
 
@@ -65,7 +65,8 @@ class GatewaySession final : public DebugTarget {
 
   void run(const std::stop_token& stop);
   void poll_once();
-  void update(identity::SandboxConfig config);
+  void remember(const identity::SandboxConfig& config);
+  void update(const identity::SandboxConfig& config);
   void refuse_policy(const identity::SandboxConfig& config, const Error& error);
   void update_environment(std::uint64_t revision);
   void note_poll_failure(const identity::RpcError& error);
@@ -81,13 +82,18 @@ class GatewaySession final : public DebugTarget {
   std::optional<identity::TokenFile> file_;
   std::unique_ptr<identity::GatewayClient> client_;
 
-  // Written by start(), then by the poll thread only.
-  identity::SandboxConfig config_;  // .policy stays the first one
-  bool loaded_ = false;  // what config_ and environment_revision_ name is what the proxy uses
-  std::uint64_t environment_revision_ = 0;
-  bool poll_failing_ = false;
+  // Written by start() only.
+  netproxy::PolicyModel initial_policy_;
   EnvironmentMap provided_;
   bool gives_placeholder_ = false;
+
+  // Written by start(), then by the poll thread, which alone reads them.
+  std::uint64_t config_revision_ = 0;
+  std::string policy_hash_;
+  bool loaded_ = false;  // what the revisions name is what the proxy uses
+  std::optional<std::uint64_t>
+      environment_revision_;  // none: credentials are not those of the gateway
+  bool poll_failing_ = false;
 
   std::mutex wait_mutex_;
   std::condition_variable_any wait_;

@@ -62,7 +62,7 @@ struct Fixture {
   std::string host = "a.example.com", failure_mode, protocol_override;
   std::uint64_t config_revision = 1, environment_revision = 1;
   grpc::Status status = grpc::Status::OK;
-  int environment_calls = 0;
+  int environment_failures = 0;
 
   Fixture() {
     settings.endpoint.url = gateway.url();
@@ -82,7 +82,10 @@ struct Fixture {
       return status;
     };
     gateway.environment = [this](const Call&, auto& response) {
-      ++environment_calls;
+      if (environment_failures > 0) {
+        --environment_failures;
+        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not yet");
+      }
       add_aws(response, "secret-" + std::to_string(environment_revision));
       (*response.mutable_environment())["AWS_REGION"] = "eu-central-1";
       response.add_non_secret_environment_keys("AWS_REGION");
@@ -203,6 +206,17 @@ TEST_CASE("gateway session: a refused token or a deleted sandbox closes at once,
   }
 }
 
+TEST_CASE("gateway session: credentials that could not be fetched on return are asked for again") {
+  Fixture f;
+  f.gateway.refresh = [&](const Call&, auto&) { return f.status; };
+  const auto session = f.start();
+  REQUIRE(session.has_value());
+  f.change([&] { f.status = grpc::Status(grpc::StatusCode::NOT_FOUND, "gone"); });
+  REQUIRE(comes_true([&] { return !f.holds("secret-1"); }));
+  f.change([&] { f.status = grpc::Status::OK, f.environment_failures = 1; });
+  CHECK(comes_true([&] { return f.holds("secret-1"); }));
+}
+
 TEST_CASE("gateway session: a lost answer to a refresh strands nobody") {
   const Secret next = fresh_token();
   std::string first_id;
@@ -255,6 +269,7 @@ TEST_CASE("gateway session: start failures name the cause") {
     const auto session = f.start();
     REQUIRE_FALSE(session.has_value());
     CHECK(session.error().what.find("policy") != std::string::npos);
+    const std::lock_guard lock(f.gateway.mutex);
     CHECK(f.gateway.reports.size() == 1);
   }
   CHECK(f.policy.get() == nullptr);
