@@ -56,13 +56,9 @@ class DirectTarget final : public DebugTarget {
   std::shared_ptr<const Token> token() override { return slot_.get(); }
 
   RpcResult<std::shared_ptr<const Token>> refresh() override {
-    const std::string obstacle =
-        file_ ? file_->write_obstacle() : "the token comes from OPENSHELL_SANDBOX_TOKEN";
-    if (!obstacle.empty())
-      return tl::unexpected(RpcError{identity::grpc_failed_precondition,
-                                     "no supervisor runs here, and a new token could not be kept "
-                                     "while the old one is revoked: " +
-                                         obstacle});
+    if (!file_) return cannot_keep("the token comes from OPENSHELL_SANDBOX_TOKEN");
+    if (const std::string obstacle = file_->write_obstacle(); !obstacle.empty())
+      return cannot_keep(obstacle);
     TRY(connect());
     TRY_ASSIGN(identity::RefreshedToken refreshed, client_->refresh(random_uuid()));
     auto token = identity::parse_token(std::move(refreshed.token), "the gateway's answer");
@@ -79,6 +75,13 @@ class DirectTarget final : public DebugTarget {
   }
 
  private:
+  static tl::unexpected<RpcError> cannot_keep(const std::string& obstacle) {
+    return tl::unexpected(RpcError{identity::grpc_failed_precondition,
+                                   "no supervisor runs here, and a new token could not be kept "
+                                   "while the old one is revoked: " +
+                                       obstacle});
+  }
+
   explicit DirectTarget(GatewaySettings settings) : settings_(std::move(settings)) {}
 
   RpcResult<> connect() {

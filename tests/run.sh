@@ -3,7 +3,7 @@
 # usage: tests/run.sh [--all] [--list] [NAME...]
 #   NAME    a group (unit, gates, fuzz, e2e, quickstart, ...) or a test: `unit.base`, `e2e.payload`;
 #           every test whose name starts with it runs.  Without names: all of them.
-#   --all   adds what takes long: address, undefined-behaviour and thread sanitizers, long fuzzing, soaks, benchmarks with their peers
+#   --all   adds what takes long: the thread sanitizer, long fuzzing, soaks, benchmarks with their peers
 #   --list  prints the tests' names (of what is built) and runs none
 # Logs of failed tests lie in build-tests/.  The last line is `N passed, N failed`.
 set -euo pipefail
@@ -44,10 +44,9 @@ purpose=test
 say "looking for the Debian packages"
 packaging/deps.sh $purpose
 if [[ $list == 0 ]]; then
-  if wants unit isolation escape gates; then build debug "the tests"; fi
-  if [[ $all == 1 ]] && wants asan; then build asan "tests under the address and undefined-behaviour sanitizers"; fi
-  if wants e2e gates quickstart bench escape; then build release "the programs"; fi
-  if [[ $all == 1 || ${#names[@]} -gt 0 ]] && wants fuzz; then build fuzz "fuzz targets"; fi
+  if wants unit isolation escape netns gates; then build asan "the tests, under the address and undefined-behaviour sanitizers"; fi
+  if wants e2e gates quickstart bench; then build release "the programs"; fi
+  if wants fuzz; then build fuzz "fuzz targets"; fi
   if [[ $all == 1 ]] && wants tsan; then build tsan "tests under the thread sanitizer"; fi
 fi
 say "running the tests"

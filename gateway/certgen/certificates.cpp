@@ -49,8 +49,12 @@ bool is_ip(const std::string& name) {
          ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
 }
 
-bool set_common(X509* certificate, EVP_PKEY* key, const char* name, TimePoint now,
-                std::chrono::hours life) {
+struct Validity {
+  TimePoint now;
+  std::chrono::hours life;
+};
+
+bool set_common(X509* certificate, EVP_PKEY* key, const char* name, const Validity& validity) {
   const auto seconds = [](TimePoint time) { return std::chrono::system_clock::to_time_t(time); };
   std::string bytes = random_bytes(16);
   bytes[0] = static_cast<char>((bytes[0] & 0x3f) | 0x40);  // a positive serial of full length
@@ -58,8 +62,10 @@ bool set_common(X509* certificate, EVP_PKEY* key, const char* name, TimePoint no
   const bool serial = BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr;
   BN_free(number);
   return serial && X509_set_version(certificate, X509_VERSION_3) == 1 &&
-         ASN1_TIME_set(X509_getm_notBefore(certificate), seconds(now - clock_skew)) != nullptr &&
-         ASN1_TIME_set(X509_getm_notAfter(certificate), seconds(now + life)) != nullptr &&
+         ASN1_TIME_set(X509_getm_notBefore(certificate), seconds(validity.now - clock_skew)) !=
+             nullptr &&
+         ASN1_TIME_set(X509_getm_notAfter(certificate), seconds(validity.now + validity.life)) !=
+             nullptr &&
          X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
                                     as_bytes(name).data(), -1, -1, 0) == 1 &&
          X509_set_pubkey(certificate, key) == 1;
@@ -151,7 +157,7 @@ Result<CertifiedKey> make_ca(TimePoint now) {
   const X509Ptr owner(X509_new());
   X509* certificate = owner.get();
   const bool made =
-      key && set_common(certificate, key.get(), "Keyward gateway CA", now, ca_life) &&
+      key && set_common(certificate, key.get(), "Keyward gateway CA", {now, ca_life}) &&
       X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1 &&
       add(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
       add(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign") &&
@@ -174,8 +180,8 @@ Result<CertifiedKey> make_leaf(const CertifiedKey& ca, LeafUse use,
   const bool server = use == LeafUse::server;
   const bool made =
       key &&
-      set_common(certificate, key.get(), server ? "openshell" : "openshell-client", now,
-                 leaf_life) &&
+      set_common(certificate, key.get(), server ? "openshell" : "openshell-client",
+                 {now, leaf_life}) &&
       X509_set_issuer_name(certificate, X509_get_subject_name(issuer.get())) == 1 &&
       add(certificate, issuer.get(), NID_basic_constraints, "critical,CA:FALSE") &&
       add(certificate, issuer.get(), NID_key_usage, "critical,digitalSignature") &&

@@ -1,9 +1,10 @@
 """What the sandbox's network refuses, each with its positive control: the same attempt works outside."""
+import json
 import subprocess
 
 from e2e.suite import Case
 from e2e.support.programs import RAW
-from e2e.support.keyward import ENVIRONMENT
+from e2e.support.keyward import ENVIRONMENT, endpoint
 
 PROBE = """
 import socket, sys
@@ -36,7 +37,12 @@ class NetworkTest(Case):
                  ("another port of an allowed host", self.server.name, 22, 403),
                  ("an address instead of the name", self.there, self.server.port, 403),
                  ("loopback", "127.0.0.1", 22, 403), ("loopback by name", "localhost", 22, 403),
-                 ("the metadata service", "169.254.169.254", 80, 403), ("a decimal address", "2130706433", 80, 400)]
+                 ("the metadata service", "169.254.169.254", 80, 403), ("a decimal address", "2130706433", 80, 400),
+                 ("a hexadecimal address", "0x7f000001", 80, 400), ("an octal address", "0177.0.0.1", 80, 400),
+                 ("a short address", "127.1", 80, 400), ("IPv6 loopback", "[::1]", 22, 403),
+                 ("loopback mapped into IPv6", "[::ffff:127.0.0.1]", 22, 403),
+                 ("metadata mapped into IPv6", "[::ffff:a9fe:a9fe]", 80, 403), ("a zone", "[fe80::1%25lo]", 80, 400),
+                 ("no host", "", 80, 400), ("the unspecified address", "0.0.0.0", 22, 403)]
         program = RAW + "".join(f"print(tunnel({host!r}, {port})[1])\n" for _, host, port, _ in table)
         got = self.ended_well(self.sandbox.python(program, env={}, options=("--env", "AWS_DEFAULT_REGION=x"))).split()
         for (what, _, _, status), answer in zip(table, got):
@@ -85,3 +91,29 @@ print(request("judge.keyward.test", 7443, "GET", "/demo/stranger", headers)[0])
 """))
         self.assertEqual(out.strip(), "502")
         self.assertEqual(self.server.requests("GET", "/demo/stranger"), [])
+
+    def test_a_policy_that_names_binaries(self):
+        """Who asks is the program that owns the connection, as the kernel tells it: a copy or a script of another one is another."""
+        server = self.world.judge
+        policy = {"version": 1, "network_policies": {"tests": {
+            "endpoints": [endpoint(server.name, server.port, self.there, protocol="rest", access="full")],
+            "binaries": [{"path": "/usr/bin/curl"}]}}}
+        sandbox = self.world.local_for(server, label="binaries")
+        sandbox.policy_file = self.world.machine.write("binaries.yaml", json.dumps(policy), 0o644)
+        sandbox.options[sandbox.options.index("--policy") + 1] = sandbox.policy_file
+        ask = f"-sS -o /dev/null -w '%{{http_connect}}\\n' https://{server.name}:{server.port}/"
+        out = self.ended_well(sandbox.shell(f"""
+          echo named; /usr/bin/curl {ask}
+          echo child of a shell; sh -c "/usr/bin/curl {ask}; :"
+          cp /usr/bin/curl /tmp/curl
+          echo copy; /tmp/curl {ask} || true
+          echo renamed; (exec -a /usr/bin/curl /tmp/curl {ask}) || true
+          echo other; python3 -c 'import urllib.request
+try:
+    urllib.request.urlopen("https://{server.name}:{server.port}/")
+except Exception as error:
+    print(error)'
+        """)).splitlines()
+        self.assertEqual(out[:8], ["named", "200", "child of a shell", "200", "copy", "403", "renamed", "403"])
+        self.assertIn("403", out[-1])
+        self.assertTrue([event for event in sandbox.audit_events() if "/tmp/curl" in json.dumps(event)], "the record names the program")

@@ -33,7 +33,7 @@ def was_built(report, tree, test):
 class MesonTests:
     """The programs that meson knows as tests; the suite names the group (`unit`, `isolation`, `escape`)."""
 
-    def __init__(self, name, tree="debug", suites=None):
+    def __init__(self, name, tree="asan", suites=None):
         self.name, self.tree, self.suites = name, tree, suites or [name]
 
     def run(self, report):
@@ -99,10 +99,8 @@ class Script:
 
 
 def in_order():
-    groups = [MesonTests("unit"), Gates(), MesonTests("isolation"), MesonTests("escape"), EndToEnd(),
+    groups = [MesonTests("unit"), Gates(), MesonTests("netns"), MesonTests("isolation"), MesonTests("escape"), Fuzz(), EndToEnd(),
               Script("quickstart", "tests/e2e/quickstart_check.sh")]
-    if ALL or "fuzz" in BUILT:
-        groups.append(Fuzz())
     if ALL:
-        groups += [MesonTests("asan", tree="asan", suites=["unit", "isolation", "escape", "netns"]), MesonTests("tsan", tree="tsan", suites=["unit"]), Script("bench", "tests/bench/run.sh", timeout=1800)]
+        groups += [MesonTests("tsan", tree="tsan", suites=["unit", "netns"]), Script("bench", "tests/bench/run.sh", timeout=1800)]
     return groups

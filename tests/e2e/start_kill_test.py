@@ -1,0 +1,102 @@
+"""The supervisor, its launcher and the sandbox's init are killed at each step of the start, by strace from outside.
+
+The steps are the process's own system calls, read from a start that nobody disturbs.  After each kill no process of the sandbox
+is left, and the program either was never executed or ran with its whole confinement.
+"""
+import os
+import re
+import subprocess
+import tempfile
+
+from e2e.suite import Case
+from e2e.support.keyward import ENVIRONMENT, Local, SUPERVISOR
+from e2e.support.machine import wait_until
+
+SANDBOX_UID = "59123"
+# Says how it runs: what it prints is all that it was able to see of its confinement.
+PROGRAM = ("/bin/grep", "-E", "^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):", "/proc/self/status")
+CONFINED = {"Uid": "\t".join([SANDBOX_UID] * 4), "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
+CALL = re.compile(r"^(?P<pid>\d+) +(?P<call>[a-z_0-9]+)\(")
+STEPS = 30  # of each process; the calls between two of them change nothing outside the process
+
+
+def ours():
+    """Processes of a supervisor or of the sandbox's user, as the kernel lists them."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            executable = os.readlink(f"/proc/{pid}/exe")
+            with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+                status = file.read()
+        except OSError:
+            continue
+        if "State:\tZ" not in status and (executable == SUPERVISOR or f"Uid:\t{SANDBOX_UID}\t" in status):
+            found.append(int(pid))
+    return found
+
+
+def calls_of(trace):
+    """[(call, ordinal of that call)] of each process in the order in which they were born."""
+    steps, counts = {}, {}
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            match = CALL.match(line)
+            if not match:
+                continue
+            pid, call = match["pid"], match["call"]
+            counts[pid, call] = counts.get((pid, call), 0) + 1
+            steps.setdefault(pid, []).append((call, counts[pid, call]))
+    return list(steps.values())
+
+
+def spread(steps, count):
+    return [steps[n * len(steps) // count] for n in range(min(count, len(steps)))]
+
+
+class StartKillTest(Case):
+    def setUp(self):
+        self.sandbox = Local(self.world.machine, self.world.pki, label="start-kill")
+        self.folder = tempfile.mkdtemp(dir=self.world.machine.folder("start-kill"))
+
+    def traced(self, *options):
+        trace = os.path.join(self.folder, "trace")
+        done = subprocess.run(["strace", *options, "-o", trace, *self.sandbox.command(*PROGRAM)], capture_output=True, text=True,
+                              timeout=60, env=ENVIRONMENT, stdin=subprocess.DEVNULL)
+        return done, trace
+
+    def was_executed(self, out, step):
+        seen = dict(line.split(":\t", 1) for line in out.splitlines())
+        self.assertTrue(not seen or seen == CONFINED, f"{step}: {seen}")
+        return bool(seen)
+
+    def undisturbed(self):
+        """The calls of supervisor, launcher and init, the first three processes of a start."""
+        done, trace = self.traced("-f", "-e", "trace=all")
+        self.assertTrue(self.was_executed(self.ended_well(done), "the undisturbed start"))
+        return calls_of(trace)[:3]
+
+    def kill_at_each(self, steps, *options):
+        """Returns how many starts failed and how many got as far as the program."""
+        failed = executed = 0
+        for call, ordinal in spread(steps, STEPS):
+            step = f"{call} number {ordinal}"
+            with self.subTest(step):
+                done, _ = self.traced(*options, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={ordinal}")
+                executed += self.was_executed(done.stdout, step)
+                failed += done.returncode != 0
+                wait_until(lambda: not ours(), 10, f"the sandbox's end after {step}")
+        return failed, executed
+
+    def test_the_supervisor(self):
+        supervisor, _, _ = self.undisturbed()
+        failed, executed = self.kill_at_each(supervisor)
+        self.assertGreater(failed, STEPS * 2 // 3)
+        self.assertLess(executed, STEPS // 2, "most steps lie before go")
+
+    def test_the_launcher_and_init(self):
+        _, launcher, init = self.undisturbed()
+        for name, steps in (("launcher", launcher), ("init", init)):
+            with self.subTest(name):
+                self.assertGreater(len(steps), STEPS)
+                failed, _ = self.kill_at_each(steps, "-f")
+                self.assertGreater(failed, STEPS * 2 // 3)
