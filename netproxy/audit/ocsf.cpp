@@ -119,6 +119,14 @@ std::string ocsf_line(const AuditEvent& event, std::uint64_t sequence, TimePoint
       .number("port", event.port)
       .text("ip", event.address)
       .close();
+  if (!event.program.empty())
+    line.open("actor")
+        .open("process")
+        .open("file")
+        .text("path", event.program)
+        .close()
+        .close()
+        .close();
   if (event.http) add_request(line, event);
   line.open("firewall_rule")
       .text("name", event.rule)

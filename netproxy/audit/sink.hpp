@@ -25,7 +25,8 @@ struct AuditEvent {
   std::string address;               // dialled address, when known
   std::string method, path, scheme;  // path without query
   int status = 0;                    // answered to the client
-  std::string rule;                  // key of the network policy
+  std::string program;  // executable that owns the connection, where the policy names binaries
+  std::string rule;     // key of the network policy
   std::string policy_hash;
   std::string reason;  // machine word, e.g. "no_endpoint", "destination_ip_prohibited"
   std::string detail;

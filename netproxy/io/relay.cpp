@@ -176,6 +176,7 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
   event.method = exchange.asked_method;
   event.path = exchange.asked_path;
   event.scheme = origin_.secure ? "https" : "http";
+  if (!origin_.executables.empty()) event.program = origin_.executables.front();
   event.status = exchange.answered;
   event.credential = exchange.credential;
   event.audited = exchange.verdict.audited;

@@ -31,14 +31,14 @@ POLICY
     "keyward=@$supervisor run --policy $work/policy.yaml --upstream-ca $work/run/ca.pem --audit-log $work/audit/log --"
 }
 
-go_program() { python3 -c 'import sys; sys.path.insert(0, "tests"); from e2e.support import tools; print(tools.go())'; }
+go_program() { PYTHONPATH=$KEYWARD_ROOT/tests /usr/bin/python3 -c 'from e2e.support import tools; print(tools.go())'; }
 
 parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(start memory intercept)
 for part in "${parts[@]}"; do
   case $part in
-    start) python3 tests/bench/start_time.py ;;
-    memory) python3 tests/bench/memory.py ;;
+    start) /usr/bin/python3 tests/bench/start_time.py ;;
+    memory) /usr/bin/python3 tests/bench/memory.py ;;
     intercept) intercept ;;
     *) die "usage: tests/bench/run.sh [start|memory|intercept...]" ;;
   esac

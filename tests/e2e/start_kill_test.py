@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 from e2e.suite import Case
-from e2e.support.keyward import ENVIRONMENT, Local, SUPERVISOR
+from e2e.support.keyward import ENVIRONMENT, Local, SUPERVISOR, endpoint
 from e2e.support.machine import wait_until
 
 SANDBOX_UID = "59123"
@@ -55,7 +55,8 @@ def spread(steps, count):
 
 class StartKillTest(Case):
     def setUp(self):
-        self.sandbox = Local(self.world.machine, self.world.pki, label="start-kill")
+        self.sandbox = Local(self.world.machine, self.world.pki, label="start-kill",
+                             endpoints=[endpoint("kept.keyward.test", 443, "10.0.0.1")])
         self.folder = tempfile.mkdtemp(dir=self.world.machine.folder("start-kill"))
 
     def traced(self, *options):

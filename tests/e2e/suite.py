@@ -59,6 +59,10 @@ class Outcome(unittest.TestResult):
 
     addError = addFailure
 
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.addFailure(test, err)
+
 
 def name_of(test):
     if not hasattr(test, "_testMethodName"):

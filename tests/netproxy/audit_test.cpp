@@ -128,6 +128,14 @@ TEST_CASE("audit: what passed only because of enforcement: audit can be found") 
   CHECK(line["unmapped"]["enforcement"] == "audit");
 }
 
+TEST_CASE("audit: the program is named where the policy asks for it") {
+  AuditEvent event = put_object();
+  CHECK_FALSE(json::parse(ocsf_line(event, 1, some_time)).contains("actor"));
+  event.program = "/usr/bin/curl";
+  CHECK(json::parse(ocsf_line(event, 1, some_time))["actor"]["process"]["file"]["path"] ==
+        "/usr/bin/curl");
+}
+
 TEST_CASE("audit: a method outside the list is activity 99") {
   AuditEvent event = put_object();
   event.method = "PROPFIND";
