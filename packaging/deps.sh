@@ -17,7 +17,7 @@ build=(
 demo=(awscli openssl curl iproute2 python3-venv)
 test=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
-  python3-boto3 bubblewrap strace busybox-static util-linux procps nginx
+  python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base
 )
 peers=(squid-openssl mitmproxy)
 

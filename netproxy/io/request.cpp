@@ -165,14 +165,16 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   asio::co_spawn(worker_.loop.context(), upload_beside(upload, upstream, background),
                  asio::detached);
   Answer<> relayed = co_await relay_response(exchange, upstream, reply);
-  if (!background.finished) {
-    // The answer is complete and the body is not: the rest of it is not wanted.
+  const bool interrupted = !background.finished;
+  if (interrupted) {
+    // The answer is complete, or will never come: the rest of the body is not wanted.
     reply.client_lives = reply.upstream_lives = false;
     upstream.stream.cancel();
     client_.interrupt();
   }
   co_await background.done.wait();
-  const bool body_at_fault = !background.outcome && background.outcome.error().status == 400;
+  const bool body_at_fault =
+      !interrupted && !background.outcome && background.outcome.error().status == 400;
   if (body_at_fault && exchange.answered == 0) co_return tl::unexpected(background.outcome.error());
   if (!relayed) co_return tl::unexpected(relayed.error());
   if (!background.outcome) reply.client_lives = reply.upstream_lives = false;

@@ -20,14 +20,15 @@
 namespace keyward::netproxy {
 namespace {
 
-constexpr const char* origin_address = "10.99.8.2";
-
 constexpr const char* policy_text = R"(
 version: 1
 network_policies:
   test:
     endpoints:
       - {host: up.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: up.test, port: 8443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: raw.test, port: 9000, allowed_ips: ["10.99.0.0/16"]}
+      - {host: "*.dns.test", port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: ro.test, port: 443, protocol: rest, access: read-only, allowed_ips: ["10.99.0.0/16"]}
       - {host: wrong.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
       - {host: loop.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
@@ -60,12 +61,6 @@ bool set_up_loopback() {
     return ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
   };
   return configure("lo", "127.0.0.1") && configure("lo:1", origin_address);
-}
-
-void limit_patience(const UniqueFd& socket) {
-  const timeval patience{20, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 }
 
 bool write_all(ssl_st* ssl, std::string_view text) {
@@ -124,6 +119,12 @@ std::shared_ptr<const Credentials> real_keys() {
 }
 
 }  // namespace
+
+void limit_patience(const UniqueFd& socket) {
+  const timeval patience{20, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
 
 bool enter_network_namespace() {
   if (::unshare(CLONE_NEWNET) == 0 && set_up_loopback()) return true;
@@ -236,7 +237,18 @@ std::string Client::ask(std::string_view request) {
   return answer + body;
 }
 
-ProxyFixture::ProxyFixture()
+void Client::send(std::string_view text) { write_all(ssl_.get(), text); }
+
+std::string Client::read_until(std::string_view end) {
+  std::size_t at = 0;
+  while ((at = bytes_.find(end)) == std::string::npos)
+    if (!read_more(ssl_.get(), bytes_)) return std::exchange(bytes_, {});
+  std::string taken = bytes_.substr(0, at + end.size());
+  bytes_.erase(0, at + end.size());
+  return taken;
+}
+
+ProxyFixture::ProxyFixture(ProxySettings settings)
     : child_authority(CertificateAuthority::create(clock).value()),
       trusted(CertificateAuthority::create(clock).value()),
       foreign(CertificateAuthority::create(clock).value()),
@@ -246,9 +258,8 @@ ProxyFixture::ProxyFixture()
       credentials(real_keys()),
       audit(std::make_unique<Quiet>()),
       identity(std::make_unique<Nobody>()) {
-  ProxySettings settings;
   settings.trust_store_pem = trusted->certificate_pem();
-  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test"})
+  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test", "raw.test"})
     settings.host_aliases.emplace_back(name, parse_address(origin_address).value());
   settings.host_aliases.emplace_back("loop.test", parse_address("127.0.0.1").value());
   UniqueFd listener = listen_on("127.0.0.1", 0);
@@ -270,8 +281,6 @@ UniqueFd ProxyFixture::dial_proxy() const {
   return socket;
 }
 
-namespace {
-
 int open_tunnel(const UniqueFd& socket, const std::string& authority) {
   send_text(socket, "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n");
   std::string text;
@@ -281,15 +290,13 @@ int open_tunnel(const UniqueFd& socket, const std::string& authority) {
   return text.size() < 12 ? 0 : std::stoi(text.substr(9, 3));
 }
 
-}  // namespace
-
 int ProxyFixture::connect_status(const std::string& authority) {
   return open_tunnel(dial_proxy(), authority);
 }
 
-Client ProxyFixture::tunnel(const std::string& host) {
+Client ProxyFixture::tunnel(const std::string& host, std::uint16_t to_port) {
   UniqueFd socket = dial_proxy();
-  REQUIRE(open_tunnel(socket, host + ":443") == 200);
+  REQUIRE(open_tunnel(socket, host + ":" + std::to_string(to_port)) == 200);
   SslPtr ssl = child_trust->new_session(host, host).value();
   SSL_set_fd(ssl.get(), socket.get());
   REQUIRE(SSL_connect(ssl.get()) == 1);

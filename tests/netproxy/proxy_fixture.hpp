@@ -20,6 +20,13 @@ namespace keyward::netproxy {
 // False, with a printed reason, where that is not permitted.
 bool enter_network_namespace();
 
+constexpr const char* origin_address = "10.99.8.2";
+
+// No read or write of a test waits longer than 20 s.
+void limit_patience(const UniqueFd& socket);
+// The status of the answer.
+int open_tunnel(const UniqueFd& socket, const std::string& authority);
+
 // A listening socket on an address of the namespace, port 0 for any.
 UniqueFd listen_on(const char* address, std::uint16_t port);
 std::uint16_t port_of(const UniqueFd& socket);
@@ -59,17 +66,23 @@ class Client {
   Client(UniqueFd socket, SslPtr ssl) : socket_(std::move(socket)), ssl_(std::move(ssl)) {}
   // Sends, and reads one whole answer or what there is until the end.
   std::string ask(std::string_view request);
+  void send(std::string_view text);
+  // Up to and including `end`, or what there was when the connection ended first.
+  std::string read_until(std::string_view end);
   bool ended_orderly() const { return orderly_; }
 
  private:
   UniqueFd socket_;
   SslPtr ssl_;
+  std::string bytes_;  // of read_until
   bool orderly_ = true;
 };
 
 struct ProxyFixture {
-  ProxyFixture();
-  Client tunnel(const std::string& host);
+  // What differs from the fixture's own settings: limits, names.
+  explicit ProxyFixture(ProxySettings settings);
+  ProxyFixture() : ProxyFixture(ProxySettings{}) {}
+  Client tunnel(const std::string& host, std::uint16_t to_port = 443);
   bool try_tunnel(const std::string& host, const std::string& server_name);
   int connect_status(const std::string& authority);
   UniqueFd dial_proxy() const;
