@@ -86,12 +86,17 @@ void declare_certgen(CLI::App& app, Parsed& parsed) {
 }
 
 template <class Command>
-CLI::App* declare_verb(CLI::App& app, Parsed& parsed, Command& command,
-                       const std::pair<const char*, const char*>& text,
-                       typename Command::Verb verb) {
-  CLI::App* sub = app.add_subcommand(text.first, text.second);
+struct VerbText {
+  typename Command::Verb verb;
+  const char* name;
+  const char* help;
+};
+
+template <class Command>
+CLI::App* declare_verb(CLI::App& app, Parsed& parsed, Command& command, VerbText<Command> text) {
+  CLI::App* sub = app.add_subcommand(text.name, text.help);
   sub->fallthrough();
-  sub->callback([&parsed, &command, verb] {
+  sub->callback([&parsed, &command, verb = text.verb] {
     command.verb = verb;
     parsed.options.action = command;
   });
@@ -104,22 +109,22 @@ void declare_sandbox(CLI::App& app, Parsed& parsed) {
   CLI::App* sandbox = app.add_subcommand("sandbox", "Sandboxes and their tokens");
   sandbox->fallthrough()->require_subcommand(1);
   CLI::App* create = declare_verb(*sandbox, parsed, command,
-                                  {"create", "Register a sandbox; prints its id"}, Verb::create);
+                                  {Verb::create, "create", "Register a sandbox; prints its id"});
   create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
   create->add_option("--policy", command.policy_file,
                      "policy file (docs/POLICY.md); without one everything is denied");
   add_repeatable(*create, "--provider", command.providers, "provider to attach (repeatable)");
   create->add_option("--token-out", command.token_file, "new file for a first token, 0600");
-  declare_verb(*sandbox, parsed, command, {"list", "List sandboxes"}, Verb::list);
-  CLI::App* get = declare_verb(*sandbox, parsed, command, {"get", "Show one"}, Verb::get);
+  declare_verb(*sandbox, parsed, command, {Verb::list, "list", "List sandboxes"});
+  CLI::App* get = declare_verb(*sandbox, parsed, command, {Verb::get, "get", "Show one"});
   get->add_option("NAME", command.name)->required();
   CLI::App* remove =
-      declare_verb(*sandbox, parsed, command, {"delete", "Delete one; its tokens are dead at once"},
-                   Verb::remove);
+      declare_verb(*sandbox, parsed, command,
+                   {Verb::remove, "delete", "Delete one; its tokens are dead at once"});
   remove->add_option("NAME", command.name)->required();
   CLI::App* token =
-      declare_verb(*sandbox, parsed, command, {"token", "Issue a new token; older ones stay valid"},
-                   Verb::token);
+      declare_verb(*sandbox, parsed, command,
+                   {Verb::token, "token", "Issue a new token; older ones stay valid"});
   token->add_option("NAME", command.name)->required();
   token->add_option("--out", command.token_file, "new file, 0600 (default: standard output)");
 }
@@ -130,8 +135,8 @@ void declare_provider(CLI::App& app, Parsed& parsed) {
   CLI::App* provider = app.add_subcommand("provider", "Credentials and where they may be used");
   provider->fallthrough()->require_subcommand(1);
   CLI::App* create =
-      declare_verb(*provider, parsed, command, {"create", "Store a provider's credentials, sealed"},
-                   Verb::create);
+      declare_verb(*provider, parsed, command,
+                   {Verb::create, "create", "Store a provider's credentials, sealed"});
   create->add_option("TYPE", command.type, "aws or generic")->required();
   create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
   create
@@ -143,14 +148,14 @@ void declare_provider(CLI::App& app, Parsed& parsed) {
   add_repeatable(*create, "--bind", command.bindings,
                  "HOST[:PORT][/PATH] where the credentials may be used (repeatable)")
       ->required();
-  declare_verb(*provider, parsed, command, {"list", "List providers; no secrets"}, Verb::list);
+  declare_verb(*provider, parsed, command, {Verb::list, "list", "List providers; no secrets"});
   CLI::App* remove =
-      declare_verb(*provider, parsed, command, {"delete", "Delete one"}, Verb::remove);
+      declare_verb(*provider, parsed, command, {Verb::remove, "delete", "Delete one"});
   remove->add_option("NAME", command.name)->required();
-  for (const auto& [text, verb] :
-       {std::pair{std::pair{"attach", "Give a sandbox a provider"}, Verb::attach},
-        std::pair{std::pair{"detach", "Take a provider from a sandbox"}, Verb::detach}}) {
-    CLI::App* sub = declare_verb(*provider, parsed, command, text, verb);
+  using Text = VerbText<ProviderCommand>;
+  for (const Text& text : {Text{Verb::attach, "attach", "Give a sandbox a provider"},
+                           Text{Verb::detach, "detach", "Take a provider from a sandbox"}}) {
+    CLI::App* sub = declare_verb(*provider, parsed, command, text);
     sub->add_option("SANDBOX", command.sandbox)->required();
     sub->add_option("PROVIDER", command.name)->required();
   }

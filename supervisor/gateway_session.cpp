@@ -79,9 +79,9 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   TRY_ASSIGN(session->client_,
              identity::GatewayClient::connect(session->settings_.endpoint, session->slot_));
   TRY(session->load_first());
-  session->refresher_ = std::make_unique<identity::Refresher>(
-      identity::RefresherDeps{session->slot_, *session->client_, session->clock_,
-                              session->file_ ? &*session->file_ : nullptr});
+  std::optional<identity::TokenFile>& file = session->file_;
+  session->refresher_ = std::make_unique<identity::Refresher>(identity::RefresherDeps{
+      session->slot_, *session->client_, session->clock_, file ? &*file : nullptr});
   TRY(session->open_control_socket());
   session->poller_ =
       std::jthread([self = session.get()](const std::stop_token& stop) { self->run(stop); });

@@ -104,6 +104,8 @@ class OperatorServer final : public RunningServer {
     return {};
   }
 
+  OperatorServer(const OperatorServer&) = delete;
+  OperatorServer& operator=(const OperatorServer&) = delete;
   ~OperatorServer() override {
     if (thread_.joinable()) {
       ::eventfd_write(stop_.get(), 1);

@@ -16,6 +16,8 @@ class SandboxServer final : public RunningServer {
   SandboxServer(std::unique_ptr<grpc::Service> service, std::unique_ptr<grpc::Server> server,
                 int port)
       : service_(std::move(service)), server_(std::move(server)), port_(port) {}
+  SandboxServer(const SandboxServer&) = delete;
+  SandboxServer& operator=(const SandboxServer&) = delete;
   ~SandboxServer() override { server_->Shutdown(std::chrono::system_clock::now() + farewell); }
   int port() const override { return port_; }
 

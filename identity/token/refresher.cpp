@@ -25,7 +25,7 @@ double random_jitter() {
 
 }  // namespace
 
-Refresher::Refresher(RefresherDeps deps) : deps_(std::move(deps)) {
+Refresher::Refresher(RefresherDeps deps) : deps_(deps) {
   local_end_ = deps_.slot.get()->expires;
   due_ = deps_.clock.now() + refresh_delay(remaining(), random_jitter());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -34,20 +34,18 @@ Refresher::Refresher(RefresherDeps deps) : deps_(std::move(deps)) {
 RpcResult<std::shared_ptr<const Token>> Refresher::refresh_now() { return attempt(); }
 
 void Refresher::run(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    {
-      std::unique_lock lock(due_mutex_);
-      const milliseconds wait = due_ - deps_.clock.now();
-      if (wait > milliseconds(0)) {
-        // Woken early or not: the loop looks again.
-        const TimePoint seen = due_;
-        due_changed_.wait_for(lock, stop, std::min(wait, longest_wait),
-                              [&] { return due_ != seen; });
-        continue;
-      }
-    }
-    (void)attempt();  // said by note_failure, and due_ is set either way
-  }
+  while (!stop.stop_requested())
+    if (is_due(stop)) (void)attempt();  // said by note_failure, and due_ is set either way
+}
+
+// Waits a while where it is not; woken early or not, the caller asks again.
+bool Refresher::is_due(const std::stop_token& stop) {
+  std::unique_lock lock(due_mutex_);
+  const milliseconds wait = due_ - deps_.clock.now();
+  if (wait <= milliseconds(0)) return true;
+  due_changed_.wait_for(lock, stop, std::min(wait, longest_wait),
+                        [this, seen = due_] { return due_ != seen; });
+  return false;
 }
 
 milliseconds Refresher::remaining() const { return local_end_ - deps_.clock.now(); }
@@ -87,7 +85,7 @@ RpcResult<std::shared_ptr<const Token>> Refresher::ask() {
   return std::move(*token);
 }
 
-void Refresher::accept(std::shared_ptr<const Token> token) {
+void Refresher::accept(const std::shared_ptr<const Token>& token) {
   // Counted from the receipt, so that a clock that differs from the gateway's does not matter.
   const milliseconds life = token->expires - token->issued;
   local_end_ = token->expires == never_expires ? never_expires : deps_.clock.now() + life;

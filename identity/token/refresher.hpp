@@ -37,9 +37,10 @@ class Refresher {
   enum class Health { good, failing, unauthenticated };
 
   void run(const std::stop_token& stop);
+  bool is_due(const std::stop_token& stop);
   RpcResult<std::shared_ptr<const Token>> attempt();
   RpcResult<std::shared_ptr<const Token>> ask();
-  void accept(std::shared_ptr<const Token> token);
+  void accept(const std::shared_ptr<const Token>& token);
   void keep(const Token& token);
   bool take_replaced_file();
   void note_failure(const RpcError& error);

@@ -54,7 +54,7 @@ std::string text_body(const Problem& problem) {
 }
 
 std::string status_text(const Problem& problem) {
-  const std::string reason(reason_phrase(problem.status));
+  std::string reason(reason_phrase(problem.status));
   if (problem.method != "CONNECT") return reason;
   return reason + " (keyward: " + header_safe(problem.code) + ": " + header_safe(problem.detail) +
          ")";

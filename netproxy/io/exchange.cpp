@@ -74,7 +74,8 @@ Answer<std::optional<ClientScope>> check_client_key(const Exchange& exchange,
                                                     const Placeholder& placeholder) {
   auto scope = client_scope(exchange.request);
   if (!scope) return tl::unexpected(credential_missing({Code::denied, scope.error().what}));
-  if (*scope && (*scope)->access_key_id != placeholder.access_key_id)
+  const std::optional<ClientScope>& claimed = *scope;
+  if (claimed && claimed->access_key_id != placeholder.access_key_id)
     return tl::unexpected(credential_missing(
         {Code::denied,
          "sigv4: the request is signed with a key that is not this sandbox's placeholder"}));

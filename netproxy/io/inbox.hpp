@@ -11,7 +11,7 @@
 
 namespace keyward::netproxy {
 
-constexpr std::size_t buffer_size = 64 * 1024;
+constexpr std::size_t buffer_size = std::size_t{64} * 1024;
 
 // buffer_size bytes, or nothing.
 class Buffer {

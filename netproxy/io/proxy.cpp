@@ -90,6 +90,8 @@ class ThreadedProxy final : public Proxy {
  public:
   ThreadedProxy(ProxySettings settings, ProxyDeps deps)
       : shared_{std::move(settings), deps, nullptr, {}} {}
+  ThreadedProxy(const ThreadedProxy&) = delete;
+  ThreadedProxy& operator=(const ThreadedProxy&) = delete;
   ~ThreadedProxy() override;
   Result<> launch(const UniqueFd& listener);
   std::size_t active_connections() const override { return shared_.connections; }

@@ -97,6 +97,8 @@ struct Resolver::Query {
 // A socket of c-ares: not ours to close.
 struct Resolver::Watched {
   Watched(Loop& loop, int socket) : descriptor(loop.context(), socket) {}
+  Watched(const Watched&) = delete;
+  Watched& operator=(const Watched&) = delete;
   ~Watched() {
     if (descriptor.is_open()) descriptor.release();
   }

@@ -159,7 +159,7 @@ Task<> Session::serve_connect(RequestHead request) {
   const Result<> opened =
       co_await client_.write(std::string_view("HTTP/1.1 200 Connection Established\r\n\r\n"));
   if (!opened) co_return;
-  Answer<> understood = co_await detect_protocol();
+  Answer<> understood = co_await detect_protocol(exchange.route.to.host);
   if (understood) {
     co_await serve_requests();
     co_return;
@@ -169,21 +169,21 @@ Task<> Session::serve_connect(RequestHead request) {
 }
 
 // TLS is opened, plain HTTP is read as it is, anything else ends here.
-Task<Answer<>> Session::detect_protocol() {
+Task<Answer<>> Session::detect_protocol(const std::string& host) {
   client_.expire_in(limits().head_timeout);
   const Result<> readable = co_await client_.wait(Io::want_read);
   char first = 0;
   if (!readable || ::recv(client_.socket(), &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
     co_return tl::unexpected(client_left({Code::io, "nothing was sent into the tunnel"}));
   constexpr char tls_handshake_record = 22;  // RFC 8446 section 5.1
-  if (first == tls_handshake_record) co_return co_await terminate_tls();
+  if (first == tls_handshake_record) co_return co_await terminate_tls(host);
   if (first >= 'A' && first <= 'Z') co_return Answer<>{};
   co_return tl::unexpected(
       bad_request({Code::unsupported, "the tunnel carries neither TLS nor HTTP/1.1"}));
 }
 
-Task<Answer<>> Session::terminate_tls() {
-  Result<SslPtr> ssl = worker_.shared.deps.authority.new_session(origin_.tunnel->host);
+Task<Answer<>> Session::terminate_tls(const std::string& host) {
+  Result<SslPtr> ssl = worker_.shared.deps.authority.new_session(host);
   if (!ssl) co_return tl::unexpected(internal_failure(ssl.error()));
   origin_.secure = true;
   const Result<> shaken = co_await client_.handshake(std::move(*ssl));

@@ -34,8 +34,8 @@ class Session {
   Answer<Verdict> read_connect(const RequestHead& request, Exchange& exchange);
   Verdict decide_tunnel(const Exchange& exchange) const;
   Task<Answer<>> relay_opaque(Exchange& exchange);
-  Task<Answer<>> detect_protocol();
-  Task<Answer<>> terminate_tls();
+  Task<Answer<>> detect_protocol(const std::string& host);
+  Task<Answer<>> terminate_tls(const std::string& host);
   void identify_client(const Policy* policy);
 
   // request.cpp: one request

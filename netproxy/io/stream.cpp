@@ -8,7 +8,7 @@
 namespace keyward::netproxy {
 namespace {
 
-constexpr std::size_t record_size = 16 * 1024;
+constexpr std::size_t record_size = std::size_t{16} * 1024;
 
 }  // namespace
 

@@ -14,7 +14,7 @@
 namespace keyward::netproxy {
 namespace {
 
-constexpr std::size_t out_capacity = 72 * 1024;      // 64 KiB of content as records
+constexpr std::size_t out_capacity = std::size_t{72} * 1024;  // 64 KiB of content as records
 constexpr std::size_t out_limit = 4 * out_capacity;  // a peer that provokes answers and reads none
 constexpr std::size_t spare_limit = 64;
 
@@ -151,8 +151,8 @@ Io Transport::read(std::span<char> into, std::size_t& count) {
     if (result != 1) {
       // What has arrived is handed over first; the next call meets the same end again.
       const Io state = count > 0 ? Io::ok : translate(result);
-      // A peer that takes nothing more may have answered before it stopped: whoever writes learns of
-      // that, the reader reads on to the end.
+      // A peer that takes nothing more may have answered before it stopped: whoever writes learns
+      // of that, the reader reads on to the end.
       if (link_.out.size() > link_.sent) (void)flush();
       return state;
     }
@@ -178,7 +178,7 @@ Io Transport::write(std::string_view bytes, std::size_t& count) {
     const Io flushed = flush();
     if (flushed != Io::ok) return flushed;
   }
-  const std::size_t size = std::min<std::size_t>(bytes.size(), 64 * 1024);
+  const std::size_t size = std::min(bytes.size(), std::size_t{64} * 1024);
   while (count < size) {
     ERR_clear_error();
     std::size_t taken = 0;
