@@ -1,6 +1,7 @@
-"""The supervisor, its launcher and the sandbox's init are killed at each step of the start, by strace from outside.
+"""The supervisor, its launcher and the sandbox's init are killed at each step of the start, and each privileged step is made to
+fail, by strace from outside.
 
-The steps are the process's own system calls, read from a start that nobody disturbs.  After each kill no process of the sandbox
+The steps are the process's own system calls, read from a start that nobody disturbs.  Afterwards no process of the sandbox
 is left, and the program either was never executed or ran with its whole confinement.
 """
 import os
@@ -17,6 +18,10 @@ SANDBOX_UID = "59123"
 PROGRAM = ("/bin/grep", "-E", "^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):", "/proc/self/status")
 CONFINED = {"Uid": "\t".join([SANDBOX_UID] * 4), "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
 CALL = re.compile(r"^(?P<pid>\d+) +(?P<call>[a-z_0-9]+)\(")
+# What makes the sandbox: none of them may fail unnoticed.
+PRIVILEGED = {"unshare", "clone", "mount", "pivot_root", "umount2", "sethostname", "setgroups", "setresgid", "setresuid", "capset",
+              "prctl", "seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "close_range", "setsid",
+              "openat2", "chroot", "mkdir", "chown", "bind", "listen", "sendmsg", "recvmsg"}
 STEPS = 30  # of each process; the calls between two of them change nothing outside the process
 
 
@@ -71,10 +76,10 @@ class StartKillTest(Case):
         return bool(seen)
 
     def undisturbed(self):
-        """The calls of supervisor, launcher and init, the first three processes of a start."""
+        """The calls of each process and thread of a start: supervisor, launcher and init are the first three."""
         done, trace = self.traced("-f", "-e", "trace=all")
         self.assertTrue(self.was_executed(self.ended_well(done), "the undisturbed start"))
-        return calls_of(trace)[:3]
+        return calls_of(trace)
 
     def kill_at_each(self, steps, *options):
         """Returns how many starts failed and how many got as far as the program."""
@@ -89,15 +94,29 @@ class StartKillTest(Case):
         return failed, executed
 
     def test_the_supervisor(self):
-        supervisor, _, _ = self.undisturbed()
+        supervisor = self.undisturbed()[0]
         failed, executed = self.kill_at_each(supervisor)
         self.assertGreater(failed, STEPS * 2 // 3)
         self.assertLess(executed, STEPS // 2, "most steps lie before go")
 
     def test_the_launcher_and_init(self):
-        _, launcher, init = self.undisturbed()
+        _, launcher, init = self.undisturbed()[:3]
         for name, steps in (("launcher", launcher), ("init", init)):
             with self.subTest(name):
                 self.assertGreater(len(steps), STEPS)
                 failed, _ = self.kill_at_each(steps, "-f")
                 self.assertGreater(failed, STEPS * 2 // 3)
+
+    def test_a_privileged_step_that_fails(self):
+        steps = sorted({step for calls in self.undisturbed() for step in calls if step[0] in PRIVILEGED})
+        self.assertGreater(len(steps), 100)
+        refused = 0
+        for call, ordinal in steps:
+            step = f"{call} number {ordinal}"
+            with self.subTest(step):
+                done, _ = self.traced("-f", "-e", f"trace={call}", "-e", f"inject={call}:error=EPERM:when={ordinal}")
+                executed = self.was_executed(done.stdout, step)
+                refused += done.returncode != 0
+                self.assertTrue(executed or done.returncode != 0, f"{step}: {done.stderr[-300:]}")
+                wait_until(lambda: not ours(), 10, f"the sandbox's end after {step}")
+        self.assertGreater(refused, len(steps) // 2)
