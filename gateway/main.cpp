@@ -56,6 +56,8 @@ Result<> run(const Options& options) {
     return serve(*command, options.operator_socket);
   if (const auto* command = std::get_if<CertgenOptions>(&options.action))
     return run_certgen(*command);
+  if (const auto* command = std::get_if<KeysCommand>(&options.action))
+    return run_keys_command(*command, options.json);
   TRY_ASSIGN(const auto client, OperatorClient::connect(options.operator_socket));
   if (const auto* command = std::get_if<SandboxCommand>(&options.action))
     return run_sandbox_command(*client, *command, options.json);

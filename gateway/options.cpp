@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "gateway/token_limits.hpp"
+
 namespace keyward::gateway {
 namespace {
 
@@ -21,7 +23,8 @@ Examples:
   gateway provider create aws prod --from-file aws.env --bind '*.amazonaws.com:443'
   gateway sandbox create build --policy policy.yaml --provider prod --token-out /etc/openshell/auth/sandbox.jwt
   gateway sandbox token build --out /etc/openshell/auth/sandbox.jwt
-  gateway sandbox list --json)";
+  gateway sandbox list --json
+  gateway keys rotate --tls-dir /etc/keyward/gateway)";
 
 const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debug},
                                                       {"info", log::Level::info},
@@ -35,6 +38,7 @@ struct Parsed {
   CertgenOptions certgen;
   SandboxCommand sandbox;
   ProviderCommand provider;
+  KeysCommand keys;
 };
 
 CLI::Option* add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& target,
@@ -60,7 +64,7 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   serve->add_option("--gateway-id", options.gateway_id, "part of the tokens' issuer")
       ->capture_default_str();
   serve->add_option("--token-ttl", options.token_ttl_seconds, "a token's life in seconds")
-      ->check(CLI::Range(60, 86400 * 7))
+      ->check(CLI::Range(shortest_token_life.count(), longest_token_life.count()))
       ->capture_default_str();
   serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
       ->capture_default_str();
@@ -161,6 +165,22 @@ void declare_provider(CLI::App& app, Parsed& parsed) {
   }
 }
 
+void declare_keys(CLI::App& app, Parsed& parsed) {
+  using Verb = KeysCommand::Verb;
+  KeysCommand& command = parsed.keys;
+  CLI::App* keys = app.add_subcommand("keys", "The keys that sign sandboxes' tokens");
+  keys->fallthrough()->require_subcommand(1);
+  using Text = VerbText<KeysCommand>;
+  for (const Text& text :
+       {Text{Verb::list, "list", "Show the signing key and the retired ones"},
+        Text{
+            Verb::rotate, "rotate",
+            "Sign with a new key from now on; tokens of the old one stay valid until they expire"}})
+    declare_verb(*keys, parsed, command, text)
+        ->add_option("--tls-dir", command.tls_dir, "directory that certgen wrote")
+        ->capture_default_str();
+}
+
 void declare_common(CLI::App& app, Parsed& parsed) {
   app.add_option("--operator-socket", parsed.options.operator_socket,
                  "the operator's unix socket, in a directory of its own")
@@ -183,6 +203,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   declare_certgen(app, parsed);
   declare_sandbox(app, parsed);
   declare_provider(app, parsed);
+  declare_keys(app, parsed);
   CLI::App* health = app.add_subcommand("health", "Ask whether a gateway answers on the socket");
   health->fallthrough()->callback([&parsed] { parsed.options.action = HealthCommand(); });
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

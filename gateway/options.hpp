@@ -37,6 +37,11 @@ struct ProviderCommand {
   std::vector<std::string> bindings;
 };
 
+struct KeysCommand {
+  enum class Verb { list, rotate } verb = Verb::list;
+  std::string tls_dir = ServeOptions().tls_dir;
+};
+
 struct HealthCommand {};
 
 // --help and --version.
@@ -45,7 +50,8 @@ struct Answer {
 };
 
 struct Options {
-  std::variant<Answer, ServeOptions, CertgenOptions, SandboxCommand, ProviderCommand, HealthCommand>
+  std::variant<Answer, ServeOptions, CertgenOptions, SandboxCommand, ProviderCommand, KeysCommand,
+               HealthCommand>
       action;
   std::string operator_socket = "/run/keyward-gateway/operator.sock";
   bool json = false;

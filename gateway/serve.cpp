@@ -9,38 +9,23 @@
 #include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "gateway/audit.hpp"
+#include "gateway/issue/key_ring.hpp"
 #include "gateway/rpc/server.hpp"
 #include "gateway/store/sealing.hpp"
 
 namespace keyward::gateway {
 namespace {
 
-constexpr timespec prune_interval{600, 0};
+constexpr timespec key_interval{10, 0};  // how soon a rotation is noticed
+constexpr int prune_every = 60;          // key intervals
 
 template <class T>
 Result<T> with_remedy(Result<T> read, const ServeOptions& options) {
-  if (read || read.error().code == Code::denied) return read;
+  if (read || read.error().code != Code::not_found) return read;
   return fail(read.error().code, read.error().what +
                                      "; make the files with: gateway certgen "
                                      "--output-dir " +
                                      options.tls_dir);
-}
-
-// The pair and the kid file must agree: a gateway whose tokens nobody can verify must not start.
-Result<identity::SigningKey> read_signing_key(const ServeOptions& options) {
-  const std::string directory = options.tls_dir + "/jwt/";
-  TRY_ASSIGN(const Secret pem, with_remedy(read_secret_file(directory + "signing.pem"), options));
-  auto key = identity::parse_private_key_pem(pem.reveal());
-  if (!key) return fail_at(directory + "signing.pem", std::move(key).error());
-  TRY_ASSIGN(const std::string public_pem,
-             with_remedy(read_file(directory + "public.pem"), options));
-  const auto public_key = identity::parse_public_key_pem(public_pem);
-  if (!public_key) return fail_at(directory + "public.pem", public_key.error());
-  TRY_ASSIGN(const std::string kid, with_remedy(read_file(directory + "kid"), options));
-  if (*public_key != key->public_key || trim(kid) != key->kid)
-    return fail(Code::invalid,
-                directory + ": signing.pem, public.pem and kid do not belong together");
-  return std::move(*key);
 }
 
 Result<std::unique_ptr<ServerTls>> read_tls(const ServeOptions& options) {
@@ -78,14 +63,37 @@ sigset_t block_signals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before the first thread: all inherit it
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-void wait_for_end(const sigset_t& signals, Store& store, const Clock& clock) {
-  for (;;) {
-    if (::sigtimedwait(&signals, nullptr, &prune_interval) > 0) return;
+// Tells of each failure once, not each time.
+class KeyWatch {
+ public:
+  KeyWatch(KeyDirectory& ring, const Clock& clock) : ring_(ring), clock_(clock) {}
+  void look() {
+    const Result<bool> changed = ring_.reload(clock_.now());
+    if (!changed && failure_ != changed.error().what)
+      log::error("keys_not_reloaded", {{"detail", changed.error().what}});
+    if (changed && (*changed || !failure_.empty()))
+      log::info("keys_reloaded", {{"kid", ring_.keys()->current.kid}});
+    failure_ = changed ? std::string() : changed.error().what;
+  }
+
+ private:
+  KeyDirectory& ring_;
+  const Clock& clock_;
+  std::string failure_;
+};
+
+void wait_for_end(const sigset_t& signals, Store& store, KeyWatch keys, const Clock& clock) {
+  for (int turn = 1;; ++turn) {
+    const int signal = ::sigtimedwait(&signals, nullptr, &key_interval);
+    if (signal == SIGTERM || signal == SIGINT) return;
+    keys.look();
+    if (turn % prune_every != 0) continue;
     const Result<> pruned = store.prune(clock.now());
     if (!pruned) log::error("prune_failed", {{"detail", pruned.error().what}});
   }
@@ -98,7 +106,11 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   protect_memory();
   const sigset_t signals = block_signals();
   TRY(check(options));
-  TRY_ASSIGN(identity::SigningKey signing_key, read_signing_key(options));
+  const SystemClock clock;
+  const std::chrono::seconds token_life(options.token_ttl_seconds);
+  TRY_ASSIGN(
+      const auto ring,
+      with_remedy(KeyDirectory::open(options.tls_dir + "/jwt", token_life, clock.now()), options));
   SandboxServerSettings settings;
   settings.listen = options.listen;
   settings.ping_tolerance = std::chrono::milliseconds(options.ping_tolerance_ms);
@@ -107,13 +119,11 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
       options.key_file.empty() ? options.tls_dir + "/store.key" : options.key_file;
   TRY_ASSIGN(const Secret store_key, with_remedy(read_store_key(key_file), options));
 
-  const SystemClock clock;
   TRY_ASSIGN(const auto store, open_sqlite_store(options.database, store_key));
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
-  Issuer issuer(std::move(signing_key), options.gateway_id,
-                std::chrono::seconds(options.token_ttl_seconds), *store);
-  Authenticator authenticator(issuer.keys(), issuer.rules(), *store);
+  Issuer issuer(*ring, options.gateway_id, token_life, *store);
+  Authenticator authenticator(*ring, issuer.rules(), *store);
   const ServiceDeps deps{*store, issuer, authenticator, *audit, clock};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
@@ -121,7 +131,7 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
                         {"port", std::to_string(sandboxes->port())},
                         {"tls", settings.tls ? "on" : "off"},
                         {"operator_socket", operator_socket}});
-  wait_for_end(signals, *store, clock);
+  wait_for_end(signals, *store, KeyWatch(*ring, clock), clock);
   log::info("stopping");
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "gateway/issue/key_ring.hpp"
 #include "gateway/store/store.hpp"
 #include "identity/jwt/sandbox_token.hpp"
 
@@ -28,17 +29,18 @@ struct Presented {
 
 class Authenticator {
  public:
-  Authenticator(identity::KeySet keys, identity::VerifyRules rules, Store& store)
-      : keys_(std::move(keys)), rules_(std::move(rules)), store_(store) {}
+  Authenticator(KeyRing& ring, identity::VerifyRules rules, Store& store)
+      : ring_(ring), rules_(std::move(rules)), store_(store) {}
 
   // Code::unauthenticated with the wire contract's text.  A token of a deleted sandbox, a revoked
   // or a superseded one is refused; a superseded one may still repeat its own refresh.
   Result<Principal> authenticate(const Presented& presented, TimePoint now);
 
  private:
+  identity::Verification verify(std::string_view token, TimePoint now);
   Result<> check_state(const identity::SandboxClaims& claims, const Presented& presented);
 
-  identity::KeySet keys_;
+  KeyRing& ring_;
   identity::VerifyRules rules_;
   Store& store_;
 };

@@ -11,7 +11,7 @@ Result<Issuer::Minted> Issuer::mint(const std::string& sandbox_id, TimePoint now
   claims.jti = random_uuid();
   claims.issued = std::chrono::floor<std::chrono::seconds>(now);
   claims.expires = claims.issued + life_;
-  TRY_ASSIGN(Secret token, identity::mint_sandbox_token(key_, claims));
+  TRY_ASSIGN(Secret token, identity::mint_sandbox_token(ring_.keys()->current, claims));
   return Minted{{std::move(token), claims.expires},
                 {claims.jti, sandbox_id, claims.expires + identity::clock_leeway}};
 }

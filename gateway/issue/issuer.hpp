@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "gateway/issue/key_ring.hpp"
 #include "gateway/store/store.hpp"
 #include "identity/jwt/sandbox_token.hpp"
 
@@ -19,12 +20,9 @@ struct IssuedToken {
 class Issuer {
  public:
   // `life` is positive: tokens that never end are refused where the configuration is read.
-  Issuer(identity::SigningKey key, const std::string& gateway_id, std::chrono::seconds life,
+  Issuer(const KeyRing& ring, const std::string& gateway_id, std::chrono::seconds life,
          Store& store)
-      : key_(std::move(key)),
-        issuer_(identity::issuer_of(gateway_id)),
-        life_(life),
-        store_(store) {}
+      : ring_(ring), issuer_(identity::issuer_of(gateway_id)), life_(life), store_(store) {}
 
   Result<IssuedToken> issue(const std::string& sandbox_id, TimePoint now);
   // The old token authenticates nothing when this returns, except a repeat with the same refresh
@@ -32,7 +30,6 @@ class Issuer {
   Result<IssuedToken> refresh(const std::string& sandbox_id, const std::string& old_jti,
                               const std::string& refresh_id, TimePoint now);
 
-  identity::KeySet keys() const { return {key_.verifying_key()}; }
   identity::VerifyRules rules() const { return {issuer_, life_}; }
 
  private:
@@ -42,7 +39,7 @@ class Issuer {
   };
   Result<Minted> mint(const std::string& sandbox_id, TimePoint now) const;
 
-  identity::SigningKey key_;
+  const KeyRing& ring_;
   std::string issuer_;
   std::chrono::seconds life_;
   Store& store_;

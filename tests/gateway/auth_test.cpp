@@ -84,13 +84,12 @@ TEST_CASE("authenticator: time, keys and issuers") {
 
   // The right key, and a jti that was never persisted.
   TestGateway fresh;
-  const auto key = identity::generate_signing_key();
-  Authenticator authenticator({key.verifying_key()},
-                              {identity::issuer_of("test"), std::chrono::seconds(3600)},
+  KeyRing ring(identity::generate_signing_key());
+  Authenticator authenticator(ring, {identity::issuer_of("test"), std::chrono::seconds(3600)},
                               *fresh.store);
   identity::SandboxClaims claims{fresh.a.id, identity::issuer_of("test"), random_uuid(),
                                  fresh.clock.now(), fresh.clock.now() + std::chrono::seconds(60)};
-  const auto minted = identity::mint_sandbox_token(key, claims);
+  const auto minted = identity::mint_sandbox_token(ring.keys()->current, claims);
   REQUIRE(minted);
   const std::string text = "Bearer " + std::string(minted->reveal());
   const auto refused = authenticator.authenticate({text, "", false}, fresh.clock.now());

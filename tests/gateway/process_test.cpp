@@ -9,6 +9,7 @@
 
 #include <thread>
 
+#include "base/bytes.hpp"
 #include "base/unique_fd.hpp"
 #include "gateway/operator/client.hpp"
 #include "openshell.grpc.pb.h"
@@ -68,6 +69,7 @@ class Program {
     ::kill(pid_, signal);
     return wait_for(std::exchange(pid_, 0));
   }
+  void send(int signal) const { ::kill(pid_, signal); }
   std::string socket() const { return directory_ + "/run/operator.sock"; }
   std::unique_ptr<v1::OpenShell::Stub> stub() const {
     return v1::OpenShell::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port_),
@@ -113,6 +115,41 @@ TEST_CASE("gateway: what it answered holds after kill -9") {
   CHECK(refresh(*program.stub(), old).first == grpc::StatusCode::UNAUTHENTICATED);
   CHECK(refresh(*program.stub(), fresh).first == grpc::StatusCode::OK);
   CHECK(program.end(SIGTERM) == 0);
+}
+
+TEST_CASE("gateway: keys are rotated while it serves") {
+  TestDirectory directory;
+  const std::string pki = directory / "pki";
+  REQUIRE(wait_for(spawn({"certgen", "--output-dir", pki})) == 0);
+  Program program(directory.path());
+  const auto client = OperatorClient::connect(program.socket());
+  REQUIRE(client);
+  REQUIRE((*client)->create_sandbox({"work", "", "", {}}));
+  const std::string before = slurp(pki + "/jwt/kid");
+  const std::string old((*client)->issue_token("work")->token.reveal());
+
+  REQUIRE(wait_for(spawn({"keys", "rotate", "--tls-dir", pki})) == 0);
+  CHECK(slurp(pki + "/jwt/kid") != before);
+  program.send(SIGHUP);
+  const auto names_new_key = [&](const std::string& token) {
+    const auto header = unbase64url(token.substr(0, token.find('.')));
+    return header && header->find(slurp(pki + "/jwt/kid")) != std::string::npos;
+  };
+  std::string fresh;
+  for (int i = 0; i < 100 && !names_new_key(fresh); ++i) {
+    fresh = std::string((*client)->issue_token("work")->token.reveal());
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(names_new_key(fresh));
+  CHECK(refresh(*program.stub(), old).first == grpc::StatusCode::OK);
+  CHECK(refresh(*program.stub(), fresh).first == grpc::StatusCode::OK);
+
+  // A key file that is broken while it serves changes nothing; at the next start it is refused.
+  std::ofstream(pki + "/jwt/signing.pem") << "half a key";
+  program.send(SIGHUP);
+  CHECK((*client)->issue_token("work"));
+  CHECK(program.end(SIGTERM) == 0);
+  CHECK(wait_for(spawn({"keys", "list", "--tls-dir", pki})) == 3);
 }
 
 TEST_CASE("gateway: does not start with what is unsafe or missing") {

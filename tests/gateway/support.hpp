@@ -59,8 +59,9 @@ struct TestGateway {
   TestClock clock;
   Secret key{std::string(32, 'k')};
   std::unique_ptr<Store> store = *open_sqlite_store(directory / "gateway.db", key);
-  Issuer issuer{identity::generate_signing_key(), "test", std::chrono::seconds(3600), *store};
-  Authenticator authenticator{issuer.keys(), issuer.rules(), *store};
+  KeyRing ring{identity::generate_signing_key()};
+  Issuer issuer{ring, "test", std::chrono::seconds(3600), *store};
+  Authenticator authenticator{ring, issuer.rules(), *store};
   std::unique_ptr<AuditLog> audit = *AuditLog::open(directory / "audit.jsonl", clock);
   SandboxRow a = sandbox_row("a"), b = sandbox_row("b");
 
