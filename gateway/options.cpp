@@ -66,6 +66,11 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   serve->add_option("--token-ttl", options.token_ttl_seconds, "a token's life in seconds")
       ->check(CLI::Range(shortest_token_life.count(), longest_token_life.count()))
       ->capture_default_str();
+  serve
+      ->add_option("--refresh-overlap", options.refresh_overlap_seconds,
+                   "seconds for which a refreshed token still works, for OpenShell's supervisors")
+      ->check(CLI::Range(0, 300))
+      ->capture_default_str();
   serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
       ->capture_default_str();
   serve

@@ -21,6 +21,7 @@ struct ServeOptions {
   std::string key_file;  // empty: store.key of tls_dir
   std::string gateway_id = "openshell";
   int token_ttl_seconds = 3600;
+  int refresh_overlap_seconds = 0;
   std::string audit_log = "-";
   int ping_tolerance_ms = 5000;
 };

@@ -123,7 +123,8 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
   Issuer issuer(*ring, options.gateway_id, token_life, *store);
-  Authenticator authenticator(*ring, issuer.rules(), *store);
+  Authenticator authenticator(*ring, issuer.rules(), *store,
+                              std::chrono::seconds(options.refresh_overlap_seconds));
   const ServiceDeps deps{*store, issuer, authenticator, *audit, clock};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));

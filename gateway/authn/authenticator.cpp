@@ -12,8 +12,12 @@ tl::unexpected<Error> refuse(std::string what) {
 }  // namespace
 
 Result<> Authenticator::check_state(const identity::SandboxClaims& claims,
-                                    const Presented& presented) {
+                                    const Presented& presented, TimePoint now) {
   TRY_ASSIGN(const TokenStatus status, store_.token_status(claims.jti));
+  const bool was_refreshed = status.refreshed != TimePoint();
+  if (was_refreshed && !presented.is_refresh && now >= status.refreshed &&
+      now < status.refreshed + overlap_)
+    return {};
   switch (status.state) {
     case TokenState::active:
       return store_.note_use(claims.jti);
@@ -49,7 +53,7 @@ Result<Principal> Authenticator::authenticate(const Presented& presented, TimePo
     return refuse("invalid token: " + rejected->reason);
   const auto* claims = std::get_if<identity::SandboxClaims>(&verified);
   if (claims == nullptr) return refuse("invalid token: not issued by this gateway");
-  TRY(check_state(*claims, presented));
+  TRY(check_state(*claims, presented, now));
   return Principal{PrincipalKind::sandbox, claims->sandbox_id, claims->jti};
 }
 

@@ -29,8 +29,12 @@ struct Presented {
 
 class Authenticator {
  public:
-  Authenticator(KeyRing& ring, identity::VerifyRules rules, Store& store)
-      : ring_(ring), rules_(std::move(rules)), store_(store) {}
+  // `overlap`: for how long a token that was refreshed still authenticates everything but another
+  // refresh.  For supervisors that do not repeat a call that met the change (OpenShell's); 0 for
+  // ours.
+  Authenticator(KeyRing& ring, identity::VerifyRules rules, Store& store,
+                std::chrono::seconds overlap = std::chrono::seconds(0))
+      : ring_(ring), rules_(std::move(rules)), store_(store), overlap_(overlap) {}
 
   // Code::unauthenticated with the wire contract's text.  A token of a deleted sandbox, a revoked
   // or a superseded one is refused; a superseded one may still repeat its own refresh.
@@ -38,11 +42,13 @@ class Authenticator {
 
  private:
   identity::Verification verify(std::string_view token, TimePoint now);
-  Result<> check_state(const identity::SandboxClaims& claims, const Presented& presented);
+  Result<> check_state(const identity::SandboxClaims& claims, const Presented& presented,
+                       TimePoint now);
 
   KeyRing& ring_;
   identity::VerifyRules rules_;
   Store& store_;
+  std::chrono::seconds overlap_;
 };
 
 }  // namespace keyward::gateway

@@ -26,7 +26,7 @@ Result<IssuedToken> Issuer::refresh(const std::string& sandbox_id, const std::st
                                     const std::string& refresh_id, TimePoint now) {
   TRY_ASSIGN(Minted minted,
              mint(sandbox_id, now));  // a failure here harms nobody: the old token still works
-  TRY(store_.supersede(old_jti, refresh_id, minted.row));
+  TRY(store_.supersede(old_jti, refresh_id, minted.row, now));
   return std::move(minted.token);
 }
 

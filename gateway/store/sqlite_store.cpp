@@ -26,7 +26,9 @@ constexpr const char* migrations[] = {
     " new_jti TEXT NOT NULL REFERENCES tokens(jti) ON DELETE CASCADE);"
     "CREATE INDEX refreshes_by_new ON refreshes(new_jti); CREATE INDEX tokens_by_sandbox ON "
     "tokens(sandbox_id);"
-    "CREATE TABLE sealed_check (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL);"};
+    "CREATE TABLE sealed_check (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL);",
+    // When a refresh ended a token; 0: it was not ended so.
+    "ALTER TABLE tokens ADD COLUMN refreshed INTEGER NOT NULL DEFAULT 0;"};
 
 std::int64_t millis(TimePoint time) { return time.time_since_epoch().count(); }
 TimePoint time_of(std::int64_t value) { return TimePoint(std::chrono::milliseconds(value)); }
@@ -175,7 +177,7 @@ class SqliteStore final : public Store {
   }
 
   Result<> supersede(const std::string& old_jti, const std::string& refresh_id,
-                     const TokenRow& next) override {
+                     const TokenRow& next, TimePoint now) override {
     const std::lock_guard lock(mutex_);
     TRY_ASSIGN(Transaction transaction, Transaction::begin(database_));
     // Asked again inside the transaction: of two refreshes at the same time only one may win.
@@ -185,10 +187,11 @@ class SqliteStore final : public Store {
       return fail(Code::unauthenticated, "invalid token: it has been refreshed or revoked");
     TRY(insert_token(next));
     // What an earlier answer to the same refresh carried is dead with this one.
-    TRY(
-        execute("UPDATE tokens SET revoked = 1 WHERE jti = ? OR jti IN (SELECT new_jti FROM "
-                "refreshes WHERE old_jti = ?)",
-                {old_jti, old_jti}));
+    TRY(execute(
+        "UPDATE tokens SET revoked = 1 WHERE jti IN (SELECT new_jti FROM refreshes WHERE old_jti = "
+        "?)",
+        {old_jti}));
+    TRY(end_refreshed(old_jti, now));
     TRY(
         execute("INSERT INTO refreshes VALUES (?, ?, ?) ON CONFLICT(old_jti) DO UPDATE SET new_jti "
                 "= excluded.new_jti",
@@ -214,16 +217,17 @@ class SqliteStore final : public Store {
  private:
   Result<TokenStatus> status_locked(const std::string& jti) {
     TRY_ASSIGN(Query query,
-               Query::prepare(database_,
-                              "SELECT t.revoked, r.refresh_id FROM tokens t LEFT JOIN refreshes r"
-                              " ON r.old_jti = t.jti WHERE t.jti = ?"));
+               Query::prepare(
+                   database_,
+                   "SELECT t.revoked, r.refresh_id, t.refreshed FROM tokens t LEFT JOIN refreshes r"
+                   " ON r.old_jti = t.jti WHERE t.jti = ?"));
     query.text(jti);
     TRY_ASSIGN(const bool found, query.step());
     if (!found) return TokenStatus{};
-    if (query.column_number(0) == 0) return TokenStatus{TokenState::active, ""};
+    if (query.column_number(0) == 0) return TokenStatus{TokenState::active, "", {}};
     const std::string refresh_id = query.column_text(1);
     return TokenStatus{refresh_id.empty() ? TokenState::revoked : TokenState::superseded,
-                       refresh_id};
+                       refresh_id, time_of(query.column_number(2))};
   }
 
   // A text sealed once, so that a wrong key is found at the start and not at the first use of a
@@ -260,6 +264,15 @@ class SqliteStore final : public Store {
                Query::prepare(database_,
                               "INSERT INTO tokens (jti, sandbox_id, expires) VALUES (?, ?, ?)"));
     return query.text(token.jti).text(token.sandbox_id).number(millis(token.expires)).finish();
+  }
+
+  // A repeat does not move the instant.
+  Result<> end_refreshed(const std::string& jti, TimePoint now) {
+    TRY_ASSIGN(Query query,
+               Query::prepare(database_,
+                              "UPDATE tokens SET revoked = 1, refreshed = CASE refreshed WHEN 0 "
+                              "THEN ? ELSE refreshed END WHERE jti = ?"));
+    return query.number(millis(now)).text(jti).finish();
   }
 
   Result<bool> attach_locked(const std::string& sandbox, const std::string& provider) {

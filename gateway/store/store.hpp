@@ -45,7 +45,8 @@ enum class TokenState {
 };
 struct TokenStatus {
   TokenState state = TokenState::unknown;
-  std::string refresh_id;  // of the refresh that superseded it
+  std::string refresh_id;  // of the refresh that superseded it, while that can be repeated
+  TimePoint refreshed;     // when a refresh ended it; the epoch for all others
 };
 
 class Store {
@@ -74,7 +75,7 @@ class Store {
   // The new token and the old one's end, in one transaction.  A repeat (same old jti and refresh
   // id) revokes what the first answer carried, since nobody may have received it.
   virtual Result<> supersede(const std::string& old_jti, const std::string& refresh_id,
-                             const TokenRow& next) = 0;
+                             const TokenRow& next, TimePoint now) = 0;
   virtual Result<> note_use(const std::string& jti) = 0;  // the first use of a refreshed token ends
                                                           // the repeat of its refresh
   virtual Result<> prune(TimePoint now) = 0;              // forgets tokens that have expired

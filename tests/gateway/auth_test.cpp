@@ -45,6 +45,33 @@ TEST_CASE("guard: every method, every kind of caller") {
   CHECK_FALSE(authorize(own, Method::get_sandbox_config, ""));
 }
 
+TEST_CASE("authenticator: a refreshed token lives on for the overlap, and cannot be refreshed") {
+  TestGateway gateway;
+  Authenticator tolerant(gateway.ring, gateway.issuer.rules(), *gateway.store,
+                         std::chrono::seconds(30));
+  const std::string old = "Bearer " + gateway.token(gateway.a);
+  const auto ask = [&](bool is_refresh) {
+    return tolerant.authenticate({old, is_refresh ? "another" : "", is_refresh},
+                                 gateway.clock.now());
+  };
+  const auto caller = ask(false);
+  REQUIRE(caller);
+  const auto next = gateway.issuer.refresh(gateway.a.id, caller->jti, "id-1", gateway.clock.now());
+  REQUIRE(next);
+  CHECK(ask(false));
+  CHECK_FALSE(ask(true));
+  CHECK_FALSE(gateway.present(old.substr(7)));  // without an overlap
+  REQUIRE(tolerant.authenticate({"Bearer " + std::string(next->token.reveal()), "", false},
+                                gateway.clock.now()));
+  gateway.clock.time += std::chrono::seconds(29);
+  CHECK(ask(false));
+  gateway.clock.time += std::chrono::seconds(2);
+  CHECK_FALSE(ask(false));
+  gateway.clock.time -= std::chrono::seconds(20);
+  REQUIRE(gateway.store->delete_sandbox("a"));
+  CHECK_FALSE(ask(false));
+}
+
 TEST_CASE("authenticator: what is no valid token of a living sandbox is refused") {
   TestGateway gateway;
   const std::string token = gateway.token(gateway.a);

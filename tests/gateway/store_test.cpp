@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <sqlite3.h>
+
 #include <thread>
 
 #include "support.hpp"
@@ -29,6 +31,29 @@ TEST_CASE("store: a refresh ends the old token, and its answer can be asked for 
   const auto late = gateway.issuer.refresh(gateway.a.id, caller.jti, "id-1", gateway.clock.now());
   REQUIRE_FALSE(late);
   CHECK(late.error().code == Code::unauthenticated);
+}
+
+TEST_CASE("store: a database of an older version is brought up to date, a newer one refused") {
+  TestGateway gateway;
+  const std::string token = gateway.token(gateway.a), file = gateway.directory / "gateway.db";
+  gateway.store.reset();
+  const auto change = [&](const char* sql) {
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open(file.c_str(), &raw) == SQLITE_OK);
+    CHECK(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(raw);
+  };
+  change("ALTER TABLE tokens DROP COLUMN refreshed; PRAGMA user_version = 1");
+  const auto store = open_sqlite_store(file, gateway.key);
+  REQUIRE(store);
+  Authenticator authenticator(gateway.ring, {identity::issuer_of("test"), std::chrono::hours(1)},
+                              **store);
+  const std::string header = "Bearer " + token;
+  CHECK(authenticator.authenticate({header, "", false}, gateway.clock.now()));
+  change("PRAGMA user_version = 1000");
+  const auto newer = open_sqlite_store(file, gateway.key);
+  REQUIRE_FALSE(newer);
+  CHECK(newer.error().code == Code::unsupported);
 }
 
 TEST_CASE("store: of two refreshes with different ids only one wins") {
