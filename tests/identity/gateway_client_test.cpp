@@ -1,6 +1,7 @@
 // The client against a real server on loopback.
 #include "identity/rpc/gateway_client.hpp"
 
+#include <atomic>
 #include <thread>
 
 #include "gateway/certgen/certificates.hpp"
@@ -78,7 +79,7 @@ TEST_CASE("gateway client: a call is repeated once when its token was replaced m
   FakeGateway gateway;
   TokenSlot slot(held(fresh_token()));
   const auto next = held(fresh_token());
-  int calls = 0;
+  std::atomic<int> calls{0};
   SUBCASE("replaced") {
     gateway.config = [&](const Call& call, auto&) {
       if (++calls == 1) slot.set(next);
@@ -86,7 +87,7 @@ TEST_CASE("gateway client: a call is repeated once when its token was replaced m
     };
     const auto client = client_for({gateway.url(), "", "", "", ""}, slot);
     CHECK(client->get_sandbox_config(tests::sandbox_id).has_value());
-    CHECK(calls == 2);
+    CHECK(calls.load() == 2);
   }
   SUBCASE("not replaced") {
     gateway.config = [&](const Call&, auto&) { return ++calls, unauthenticated; };
@@ -94,7 +95,7 @@ TEST_CASE("gateway client: a call is repeated once when its token was replaced m
     const auto config = client->get_sandbox_config(tests::sandbox_id);
     REQUIRE_FALSE(config.has_value());
     CHECK(config.error().grpc_code == grpc_unauthenticated);
-    CHECK(calls == 1);
+    CHECK(calls.load() == 1);
   }
 }
 

@@ -163,7 +163,7 @@ TEST_CASE("gateway session: a policy that cannot be served closes, or the last o
 }
 
 TEST_CASE("gateway session: a gateway that is away changes nothing while the token lives") {
-  int polls = 0;
+  std::atomic<int> polls{0};
   Fixture f;
   const auto session = f.start();
   REQUIRE(session.has_value());
@@ -276,7 +276,7 @@ TEST_CASE("gateway session: start failures name the cause") {
 }
 
 TEST_CASE("gateway session: a slow start is waited for") {
-  int calls = 0;
+  std::atomic<int> calls{0};
   Fixture f;
   const auto config = f.gateway.config;
   f.gateway.config = [&, config](const Call& call, auto& response) {
