@@ -71,6 +71,8 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
                    "seconds for which a refreshed token still works, for OpenShell's supervisors")
       ->check(CLI::Range(0, 300))
       ->capture_default_str();
+  serve->add_option("--http-listen", options.http_listen,
+                    "ADDRESS:PORT for /healthz, /readyz, /metrics and /.well-known/jwks.json");
   serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
       ->capture_default_str();
   serve

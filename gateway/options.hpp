@@ -22,6 +22,7 @@ struct ServeOptions {
   std::string gateway_id = "openshell";
   int token_ttl_seconds = 3600;
   int refresh_overlap_seconds = 0;
+  std::string http_listen;  // ADDRESS:PORT for health, metrics and keys; empty: none
   std::string audit_log = "-";
   int ping_tolerance_ms = 5000;
 };

@@ -9,6 +9,7 @@
 #include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "gateway/audit.hpp"
+#include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
 #include "gateway/rpc/server.hpp"
 #include "gateway/store/sealing.hpp"
@@ -99,6 +100,14 @@ void wait_for_end(const sigset_t& signals, Store& store, KeyWatch keys, const Cl
   }
 }
 
+// Null where none is asked for.
+Result<std::unique_ptr<HttpServer>> start_http(const ServeOptions& options, const HttpDeps& deps) {
+  if (options.http_listen.empty()) return nullptr;
+  return HttpServer::start(options.http_listen, [deps](auto method, auto target) {
+    return answer_http(deps, method, target);
+  });
+}
+
 }  // namespace
 
 Result<> serve(const ServeOptions& options, const std::string& operator_socket) {
@@ -125,9 +134,12 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   Issuer issuer(*ring, options.gateway_id, token_life, *store);
   Authenticator authenticator(*ring, issuer.rules(), *store,
                               std::chrono::seconds(options.refresh_overlap_seconds));
-  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock};
+  Metrics metrics;
+  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
+  TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,
+                                                   "http://" + options.http_listen}));
   log::info("serving", {{"listen", options.listen},
                         {"port", std::to_string(sandboxes->port())},
                         {"tls", settings.tls ? "on" : "off"},

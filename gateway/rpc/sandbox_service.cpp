@@ -133,6 +133,13 @@ class SandboxService final : public v1::OpenShell::Service {
   // The one way into every handler.
   template <class Handle>
   grpc::Status answer(const grpc::ServerContext& context, const Call& call, Handle handle) {
+    const grpc::Status status = carry_out(context, call, handle);
+    deps_.metrics.count_request(call.name, status_name(status.error_code()));
+    return status;
+  }
+
+  template <class Handle>
+  grpc::Status carry_out(const grpc::ServerContext& context, const Call& call, Handle& handle) {
     const Presented presented{metadata(context, "authorization"),
                               metadata(context, "x-keyward-refresh-id"),
                               call.method == Method::refresh_sandbox_token};

@@ -10,6 +10,7 @@
 #include "gateway/audit.hpp"
 #include "gateway/authn/authenticator.hpp"
 #include "gateway/issue/issuer.hpp"
+#include "gateway/metrics.hpp"
 #include "gateway/store/store.hpp"
 
 namespace keyward::gateway {
@@ -20,6 +21,7 @@ struct ServiceDeps {
   Authenticator& authenticator;
   AuditLog& audit;
   const Clock& clock;
+  Metrics& metrics;
 };
 
 std::unique_ptr<grpc::Service> make_sandbox_service(ServiceDeps deps);

@@ -3,6 +3,9 @@
 
 #include <grpcpp/support/status.h>
 
+#include <array>
+#include <string_view>
+
 #include "base/result.hpp"
 
 namespace keyward::gateway {
@@ -30,6 +33,29 @@ inline grpc::Status to_status(const Error& error) {
       break;
   }
   return {grpc::StatusCode::INTERNAL, "internal error"};  // details go to the log, not to callers
+}
+
+// The name of the wire contract, for people and metrics.
+inline std::string_view status_name(grpc::StatusCode code) {
+  constexpr std::array<std::string_view, 17> names = {"OK",
+                                                      "CANCELLED",
+                                                      "UNKNOWN",
+                                                      "INVALID_ARGUMENT",
+                                                      "DEADLINE_EXCEEDED",
+                                                      "NOT_FOUND",
+                                                      "ALREADY_EXISTS",
+                                                      "PERMISSION_DENIED",
+                                                      "RESOURCE_EXHAUSTED",
+                                                      "FAILED_PRECONDITION",
+                                                      "ABORTED",
+                                                      "OUT_OF_RANGE",
+                                                      "UNIMPLEMENTED",
+                                                      "INTERNAL",
+                                                      "UNAVAILABLE",
+                                                      "DATA_LOSS",
+                                                      "UNAUTHENTICATED"};
+  const auto index = static_cast<std::size_t>(code);
+  return index < names.size() ? names.at(index) : "UNKNOWN";
 }
 
 }  // namespace keyward::gateway

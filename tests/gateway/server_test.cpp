@@ -27,7 +27,7 @@ network_policies:
 )";
 
 struct TestServer : TestGateway {
-  ServiceDeps deps{*store, issuer, authenticator, *audit, clock};
+  ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics};
   std::unique_ptr<RunningServer> server;
 
   explicit TestServer(std::unique_ptr<ServerTls> tls = nullptr) {
@@ -231,8 +231,8 @@ TEST_CASE("server: TLS by our CA is accepted, by another it is not") {
 
 TEST_CASE("server: plaintext is for loopback addresses") {
   TestGateway gateway;
-  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticator, *gateway.audit,
-                         gateway.clock};
+  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticator,
+                         *gateway.audit, gateway.clock,  gateway.metrics};
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:1", "localhost:0", "127.0.0.1"}) {
     CAPTURE(listen);
     const auto refused =

@@ -14,6 +14,7 @@
 #include "gateway/audit.hpp"
 #include "gateway/authn/authenticator.hpp"
 #include "gateway/issue/issuer.hpp"
+#include "gateway/metrics.hpp"
 #include "gateway/store/store.hpp"
 
 namespace keyward::gateway {
@@ -63,6 +64,7 @@ struct TestGateway {
   Issuer issuer{ring, "test", std::chrono::seconds(3600), *store};
   Authenticator authenticator{ring, issuer.rules(), *store};
   std::unique_ptr<AuditLog> audit = *AuditLog::open(directory / "audit.jsonl", clock);
+  Metrics metrics;
   SandboxRow a = sandbox_row("a"), b = sandbox_row("b");
 
   TestGateway() {
