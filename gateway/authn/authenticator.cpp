@@ -35,12 +35,14 @@ Result<> Authenticator::check_state(const identity::SandboxClaims& claims,
 }
 
 identity::Verification Authenticator::verify(std::string_view token, TimePoint now) {
+  const auto keys = ring_.keys();
   identity::Verification verified =
-      identity::verify_sandbox_token(token, ring_.keys()->verifying, rules_, now);
-  // Another replica may sign with a key that it has just made.
-  if (std::holds_alternative<identity::Declined>(verified) && ring_.look_again(now))
-    verified = identity::verify_sandbox_token(token, ring_.keys()->verifying, rules_, now);
-  return verified;
+      identity::verify_sandbox_token(token, keys->verifying, rules_, now);
+  if (!std::holds_alternative<identity::Declined>(verified)) return verified;
+  ring_.look_again(now);  // another replica may sign with a key that it has just made
+  const auto fresh = ring_.keys();
+  if (fresh == keys) return verified;
+  return identity::verify_sandbox_token(token, fresh->verifying, rules_, now);
 }
 
 Result<Principal> Authenticator::authenticate(const Presented& presented, TimePoint now) {

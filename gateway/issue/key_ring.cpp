@@ -142,13 +142,13 @@ Result<bool> KeyDirectory::reload(TimePoint now) {
   return true;
 }
 
-bool KeyDirectory::look_again(TimePoint now) {
+void KeyDirectory::look_again(TimePoint now) {
   {
     const std::lock_guard lock(mutex_);
     // A clock that was set back must not stop this for long.
-    if (now >= looked_ && now < looked_ + shortest_interval) return false;
+    if (now >= looked_ && now < looked_ + shortest_interval) return;
   }
-  return reload(now).value_or(false);  // an error is told by whoever reloads in turn
+  (void)reload(now);  // an error is told by whoever reloads in turn
 }
 
 Result<std::vector<KeyInfo>> list_keys(const std::string& directory) {

@@ -31,9 +31,9 @@ class KeyRing {
   KeyRing& operator=(const KeyRing&) = delete;
 
   std::shared_ptr<const TokenKeys> keys() const { return keys_.get(); }
-  // A token names a key that is not here: a rotation may just have happened.  True: there are other
-  // keys now.
-  virtual bool look_again(TimePoint) { return false; }
+  // A token names a key that is not here: a rotation may just have happened.  What it finds, or
+  // what somebody else has found meanwhile, is what keys() gives next.
+  virtual void look_again(TimePoint) {}
 
  protected:
   explicit KeyRing(std::shared_ptr<const TokenKeys> keys) : keys_(std::move(keys)) {}
@@ -47,7 +47,7 @@ class KeyDirectory final : public KeyRing {
                                                     std::chrono::seconds token_life, TimePoint now);
   // Reads the directory.  An error leaves the keys as they were.  True: they are others now.
   Result<bool> reload(TimePoint now);
-  bool look_again(TimePoint now) override;  // at most once a second
+  void look_again(TimePoint now) override;  // at most once a second
 
  private:
   KeyDirectory(std::string directory, std::chrono::seconds token_life,

@@ -83,12 +83,12 @@ TEST_CASE("key ring: a token of a key that is not known yet is looked up, once a
   const Keys keys;
   const auto ring = keys.open();
   const std::string second = keys.rotate();
-  CHECK(ring->look_again(keys.now + std::chrono::seconds(2)));
+  ring->look_again(keys.now + std::chrono::seconds(2));
   CHECK(verifies(*ring, second));
   const std::string third = keys.rotate();
-  CHECK_FALSE(ring->look_again(keys.now + std::chrono::milliseconds(2500)));
+  ring->look_again(keys.now + std::chrono::milliseconds(2500));
   CHECK_FALSE(verifies(*ring, third));
-  CHECK(ring->look_again(keys.now + std::chrono::seconds(4)));
+  ring->look_again(keys.now + std::chrono::seconds(4));
   CHECK(verifies(*ring, third));
 }
 
