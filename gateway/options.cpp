@@ -73,6 +73,8 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
       ->capture_default_str();
   serve->add_option("--http-listen", options.http_listen,
                     "ADDRESS:PORT for /healthz, /readyz, /metrics and /.well-known/jwks.json");
+  serve->add_option("--http-url", options.http_url,
+                    "URL under which --http-listen is reached, for the discovery document");
   serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
       ->capture_default_str();
   serve

@@ -23,6 +23,7 @@ struct ServeOptions {
   int token_ttl_seconds = 3600;
   int refresh_overlap_seconds = 0;
   std::string http_listen;  // ADDRESS:PORT for health, metrics and keys; empty: none
+  std::string http_url;     // under which others reach that; empty: no discovery document
   std::string audit_log = "-";
   int ping_tolerance_ms = 5000;
 };

@@ -41,6 +41,11 @@ Result<std::unique_ptr<ServerTls>> read_tls(const ServeOptions& options) {
   return tls;
 }
 
+bool is_base_url(const std::string& url) {
+  return (url.starts_with("http://") || url.starts_with("https://")) && !url.ends_with('/') &&
+         url.find_first_of(" \"\\?#") == std::string::npos;
+}
+
 Result<> check(const ServeOptions& options) {
   const std::string& id = options.gateway_id;
   if (id.empty() || id.size() > 63 ||
@@ -49,6 +54,8 @@ Result<> check(const ServeOptions& options) {
   if (options.plaintext_loopback && !is_loopback(options.listen))
     return fail(Code::denied,
                 "--plaintext-loopback: --listen " + options.listen + " is not a loopback address");
+  if (!options.http_url.empty() && !is_base_url(options.http_url))
+    return fail(Code::invalid, "--http-url: http:// or https://, a host, no slash at the end");
   return {};
 }
 
@@ -139,7 +146,7 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
   TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,
-                                                   "http://" + options.http_listen}));
+                                                   options.http_url}));
   log::info("serving", {{"listen", options.listen},
                         {"port", std::to_string(sandboxes->port())},
                         {"tls", settings.tls ? "on" : "off"},

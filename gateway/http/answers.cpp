@@ -18,9 +18,9 @@ HttpAnswer readiness(Store& store) {
 std::string discovery(const HttpDeps& deps) {
   return nlohmann::json{{"issuer", deps.issuer},
                         {"jwks_uri", deps.public_url + "/.well-known/jwks.json"},
-                        {"id_token_signing_alg_values_supported", {"EdDSA"}},
-                        {"response_types_supported", {"id_token"}},
-                        {"subject_types_supported", {"public"}}}
+                        {"id_token_signing_alg_values_supported", nlohmann::json::array({"EdDSA"})},
+                        {"response_types_supported", nlohmann::json::array({"id_token"})},
+                        {"subject_types_supported", nlohmann::json::array({"public"})}}
       .dump();
 }
 
@@ -34,7 +34,8 @@ HttpAnswer answer_http(const HttpDeps& deps, std::string_view method, std::strin
   if (path == "/readyz") return readiness(deps.store);
   if (path == "/metrics") return {200, "text/plain; version=0.0.4", deps.metrics.text()};
   if (path == "/.well-known/jwks.json") return json(jwks_json(deps.ring.keys()->verifying));
-  if (path == "/.well-known/openid-configuration") return json(discovery(deps));
+  if (path == "/.well-known/openid-configuration" && !deps.public_url.empty())
+    return json(discovery(deps));
   return {404, "text/plain; charset=utf-8", "not found\n"};
 }
 

@@ -5,7 +5,8 @@
 //   /readyz                           ... and its database does; else 503
 //   /metrics                          Prometheus
 //   /.well-known/jwks.json            the keys that verify sandbox tokens
-//   /.well-known/openid-configuration who issues them (OpenID Connect Discovery 1.0)
+//   /.well-known/openid-configuration who issues them (OpenID Connect Discovery 1.0); only where
+//                                     the gateway knows under which URL it is reached
 
 #include <string>
 #include <string_view>
@@ -27,7 +28,7 @@ struct HttpDeps {
   const KeyRing& ring;
   const Metrics& metrics;
   std::string issuer;
-  std::string public_url;  // of this listener, for the discovery document
+  std::string public_url;  // of this listener, without a slash at its end; empty: not known
 };
 
 // GET and HEAD; 404 for another path, 405 for another method.

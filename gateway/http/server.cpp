@@ -90,20 +90,11 @@ class Server final : public HttpServer {
     if (error) return fail(Code::io, "--http-listen: " + error.message());
     port_ = acceptor_.local_endpoint(error).port();
     asio::co_spawn(context_, accept_all(), asio::detached);
-    thread_ = std::jthread([this] { run(); });
+    thread_ = std::jthread([this] { context_.run(); });
     return {};
   }
 
  private:
-  // A failure of one connection is its end, and nobody else's.
-  void run() {
-    while (!context_.stopped()) try {
-        context_.run();
-      } catch (const std::exception& failure) {  // of a library: nothing of ours throws
-        log::error("http_connection_failed", {{"detail", failure.what()}});
-      }
-  }
-
   asio::awaitable<void> accept_all() {
     for (;;) {
       auto [error, socket] = co_await acceptor_.async_accept(waiting);
@@ -117,8 +108,17 @@ class Server final : public HttpServer {
     }
   }
 
+  // A failure of one connection is its end, and nobody else's.
   asio::awaitable<void> serve(beast::tcp_stream stream) {
     const Counted counted(connections_);
+    try {
+      co_await serve_requests(stream);
+    } catch (const std::exception& failure) {  // of a library: nothing of ours throws
+      log::error("http_connection_failed", {{"detail", failure.what()}});
+    }
+  }
+
+  asio::awaitable<void> serve_requests(beast::tcp_stream& stream) {
     beast::flat_buffer buffer(head_limit);
     bool open = true;
     while (open) {
@@ -139,10 +139,10 @@ class Server final : public HttpServer {
   }
 
   Handler handler_;
+  std::size_t connections_ = 0;  // of the server's thread; outlives what the context still holds
   asio::io_context context_{1};
   tcp::acceptor acceptor_{context_};
   int port_ = 0;
-  std::size_t connections_ = 0;  // of the server's thread
   std::jthread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sqlite3.h>
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
@@ -84,8 +85,22 @@ TEST_CASE("http: the published key is the one that verifies, and no private part
   CHECK_FALSE(key.contains("d"));
   const auto discovery =
       nlohmann::json::parse(body_of(gateway.ask("GET", "/.well-known/openid-configuration")));
+  CHECK(discovery["id_token_signing_alg_values_supported"] == nlohmann::json::array({"EdDSA"}));
+  const HttpDeps unknown{*gateway.store, gateway.ring, gateway.metrics, "i", ""};
+  CHECK(answer_http(unknown, "GET", "/.well-known/openid-configuration").status == 404);
   CHECK(discovery["issuer"] == "openshell-gateway:test");
   CHECK(discovery["jwks_uri"] == "http://gateway.test/.well-known/jwks.json");
+}
+
+TEST_CASE("http: a database that does not answer is told by /readyz, not by /healthz") {
+  const TestHttp gateway;
+  sqlite3* raw = nullptr;
+  REQUIRE(sqlite3_open((gateway.directory / "gateway.db").c_str(), &raw) == SQLITE_OK);
+  CHECK(sqlite3_exec(raw, "DROP TABLE refreshes; DROP TABLE tokens", nullptr, nullptr, nullptr) ==
+        SQLITE_OK);
+  sqlite3_close(raw);
+  CHECK(gateway.ask("GET", "/readyz").starts_with("HTTP/1.1 503 "));
+  CHECK(gateway.ask("GET", "/healthz").starts_with("HTTP/1.1 200 "));
 }
 
 TEST_CASE("http: metrics count calls by method and status") {

@@ -171,6 +171,9 @@ TEST_CASE("gateway: does not start with what is unsafe or missing") {
   CHECK(serve({"--plaintext-loopback", "--listen", "0.0.0.0:0"}) == 7);
   CHECK(serve({"--token-ttl", "0"}) == 3);
   CHECK(serve({"--gateway-id", "A/B"}) == 3);
+  for (const char* url : {"gateway", "ftp://gateway", "http://gateway/"})
+    CHECK(serve({"--http-url", url}) == 3);
+  CHECK(serve({"--listen", "127.0.0.1:0", "--http-listen", "localhost"}) == 3);
   std::filesystem::permissions(pki + "/store.key", std::filesystem::perms(0644));
   CHECK(serve({"--listen", "127.0.0.1:0"}) != 0);
   std::filesystem::permissions(pki + "/store.key", std::filesystem::perms(0600));
