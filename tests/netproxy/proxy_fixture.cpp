@@ -63,34 +63,6 @@ bool set_up_loopback() {
   return configure("lo", "127.0.0.1") && configure("lo:1", origin_address);
 }
 
-bool write_all(ssl_st* ssl, std::string_view text) {
-  while (!text.empty()) {  // one record at a time: partial writes are on
-    const int sent = SSL_write(ssl, text.data(), static_cast<int>(text.size()));
-    if (sent <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  return true;
-}
-
-bool read_more(ssl_st* ssl, std::string& bytes) {
-  std::array<char, 16384> part{};
-  const int got = SSL_read(ssl, part.data(), part.size());
-  if (got > 0) bytes.append(part.data(), static_cast<std::size_t>(got));
-  return got > 0;
-}
-
-// The body that follows a head; false when the connection ends before it does.
-bool read_body(ssl_st* ssl, std::string& bytes, BodyFraming framing, std::string& body) {
-  for (;;) {
-    const auto taken = framing.take(bytes);
-    if (!taken) return false;
-    body.append(bytes, 0, *taken);
-    bytes.erase(0, *taken);
-    if (framing.done()) return true;
-    if (!read_more(ssl, bytes)) return false;
-  }
-}
-
 std::string answer_to(const RequestHead& request, const std::string& body) {
   if (request.target == "/chunked")
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
@@ -120,12 +92,6 @@ std::shared_ptr<const Credentials> real_keys() {
 
 }  // namespace
 
-void limit_patience(const UniqueFd& socket) {
-  const timeval patience{20, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-}
-
 bool enter_network_namespace() {
   if (::unshare(CLONE_NEWNET) == 0 && set_up_loopback()) return true;
   std::puts("SKIPPED: needs the right to make a network namespace (root)");
@@ -150,11 +116,6 @@ std::uint16_t port_of(const UniqueFd& socket) {
   socklen_t size = sizeof own;
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&own), &size);
   return ntohs(own.sin_port);
-}
-
-void send_text(const UniqueFd& socket, std::string_view text) {
-  REQUIRE(::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
-          static_cast<ssize_t>(text.size()));
 }
 
 Origin443::Origin443(CertificateAuthority& trusted, CertificateAuthority& foreign)
@@ -185,7 +146,6 @@ void Origin443::accept_all() {
 }
 
 void Origin443::serve(UniqueFd socket) {
-  limit_patience(socket);
   // The name is learnt by peeking: one certificate per host, from the authority that the case calls
   // for.
   std::array<char, 1024> hello{};
@@ -194,58 +154,42 @@ void Origin443::serve(UniqueFd socket) {
   std::string host = "up.test";
   for (const char* name : {"ro.test", "wrong.test", "s3.test"})
     if (seen.find(name) != std::string_view::npos) host = name;
-  SslPtr ssl = (host == "wrong.test" ? foreign_ : trusted_).new_session(host).value();
-  SSL_set_fd(ssl.get(), socket.get());
-  if (SSL_accept(ssl.get()) != 1) return;
-  std::string bytes;
-  while (serve_one(ssl.get(), bytes)) {
+  Peer client(std::move(socket));
+  if (!client.accept_tls((host == "wrong.test" ? foreign_ : trusted_).new_session(host).value()))
+    return;
+  while (serve_one(client)) {
   }
 }
 
-bool Origin443::serve_one(ssl_st* ssl, std::string& bytes) {
-  std::size_t size = 0;
-  while ((size = head_length(bytes)) == 0)
-    if (!read_more(ssl, bytes)) return false;
-  const RequestHead request = parse_request_head(std::string_view(bytes).substr(0, size)).value();
+bool Origin443::serve_one(Peer& client) {
+  const std::string head = client.read_head();
+  if (head_length(head) == 0) return false;
+  const RequestHead request = parse_request_head(head).value();
   {
     const std::lock_guard lock(mutex_);
-    last_head_ = bytes.substr(0, size);
+    last_head_ = head;
   }
-  bytes.erase(0, size);
   std::string body;
-  if (!read_body(ssl, bytes, BodyFraming(request.framing, request.content_length), body))
-    return false;
+  if (!client.read_body(BodyFraming(request.framing, request.content_length), body)) return false;
   ++requests_;
   if (!body.empty()) ++whole_bodies_;
-  return write_all(ssl, answer_to(request, body)) && request.target != "/truncated";
+  return client.write(answer_to(request, body)) && request.target != "/truncated";
+}
+
+int Client::open_tunnel(const std::string& authority) {
+  write("CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n");
+  const std::string answer = read_head();
+  return answer.size() < 12 ? 0 : std::stoi(answer.substr(9, 3));
 }
 
 std::string Client::ask(std::string_view request) {
-  write_all(ssl_.get(), request);
-  std::string bytes, answer;
-  std::size_t size = 0;
-  while ((size = head_length(bytes)) == 0)
-    if (!read_more(ssl_.get(), bytes)) return bytes;
-  const auto head = parse_response_head(std::string_view(bytes).substr(0, size),
-                                        request.substr(0, request.find(' ')));
-  if (!head) return "unreadable";
-  answer = bytes.substr(0, size);
-  bytes.erase(0, size);
+  write(request);
+  const std::string answer = read_head();
+  const auto head = parse_response_head(answer, request.substr(0, request.find(' ')));
+  if (!head) return answer.empty() ? answer : "unreadable";
   std::string body;
-  if (!read_body(ssl_.get(), bytes, BodyFraming(head->framing, head->content_length), body))
-    orderly_ = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  read_body(BodyFraming(head->framing, head->content_length), body);
   return answer + body;
-}
-
-void Client::send(std::string_view text) { write_all(ssl_.get(), text); }
-
-std::string Client::read_until(std::string_view end) {
-  std::size_t at = 0;
-  while ((at = bytes_.find(end)) == std::string::npos)
-    if (!read_more(ssl_.get(), bytes_)) return std::exchange(bytes_, {});
-  std::string taken = bytes_.substr(0, at + end.size());
-  bytes_.erase(0, at + end.size());
-  return taken;
 }
 
 ProxyFixture::ProxyFixture(ProxySettings settings)
@@ -270,45 +214,27 @@ ProxyFixture::ProxyFixture(ProxySettings settings)
   proxy = Proxy::start(std::move(listener), std::move(settings), deps).value();
 }
 
-UniqueFd ProxyFixture::dial_proxy() const {
-  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  limit_patience(socket);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port);
-  ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
-  REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
-  return socket;
-}
-
-int open_tunnel(const UniqueFd& socket, const std::string& authority) {
-  send_text(socket, "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n");
-  std::string text;
-  for (std::array<char, 1> byte{};
-       head_length(text) == 0 && ::recv(socket.get(), byte.data(), 1, 0) == 1;)
-    text += byte[0];
-  return text.size() < 12 ? 0 : std::stoi(text.substr(9, 3));
+Client ProxyFixture::dial_proxy() const {
+  UniqueFd socket = dial("127.0.0.1", port);
+  REQUIRE(socket);
+  return Client(std::move(socket));
 }
 
 int ProxyFixture::connect_status(const std::string& authority) {
-  return open_tunnel(dial_proxy(), authority);
+  return dial_proxy().open_tunnel(authority);
 }
 
 Client ProxyFixture::tunnel(const std::string& host, std::uint16_t to_port) {
-  UniqueFd socket = dial_proxy();
-  REQUIRE(open_tunnel(socket, host + ":" + std::to_string(to_port)) == 200);
-  SslPtr ssl = child_trust->new_session(host, host).value();
-  SSL_set_fd(ssl.get(), socket.get());
-  REQUIRE(SSL_connect(ssl.get()) == 1);
-  return Client(std::move(socket), std::move(ssl));
+  Client client = dial_proxy();
+  REQUIRE(client.open_tunnel(host + ":" + std::to_string(to_port)) == 200);
+  REQUIRE(client.connect_tls(child_trust->new_session(host, host).value()));
+  return client;
 }
 
 bool ProxyFixture::try_tunnel(const std::string& host, const std::string& server_name) {
-  const UniqueFd socket = dial_proxy();
-  REQUIRE(open_tunnel(socket, host + ":443") == 200);
-  const SslPtr ssl = child_trust->new_session(server_name, server_name).value();
-  SSL_set_fd(ssl.get(), socket.get());
-  return SSL_connect(ssl.get()) == 1;
+  Client client = dial_proxy();
+  REQUIRE(client.open_tunnel(host + ":443") == 200);
+  return client.connect_tls(child_trust->new_session(server_name, server_name).value());
 }
 
 std::string ProxyFixture::signed_put(std::size_t size, const std::string& hash) const {

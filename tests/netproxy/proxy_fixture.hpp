@@ -14,6 +14,7 @@
 #include "netproxy/io/proxy.hpp"
 #include "netproxy/tls/authority.hpp"
 #include "netproxy/tls/upstream.hpp"
+#include "tests/netproxy/peer.hpp"
 
 namespace keyward::netproxy {
 
@@ -22,15 +23,9 @@ bool enter_network_namespace();
 
 constexpr const char* origin_address = "10.99.8.2";
 
-// No read or write of a test waits longer than 20 s.
-void limit_patience(const UniqueFd& socket);
-// The status of the answer.
-int open_tunnel(const UniqueFd& socket, const std::string& authority);
-
 // A listening socket on an address of the namespace, port 0 for any.
 UniqueFd listen_on(const char* address, std::uint16_t port);
 std::uint16_t port_of(const UniqueFd& socket);
-void send_text(const UniqueFd& socket, std::string_view text);
 
 // A blocking HTTP/1.1 server behind TLS: what a path names is how it behaves.
 class Origin443 {
@@ -47,7 +42,7 @@ class Origin443 {
  private:
   void accept_all();
   void serve(UniqueFd socket);
-  bool serve_one(ssl_st* ssl, std::string& bytes);
+  bool serve_one(Peer& client);
 
   CertificateAuthority& trusted_;
   CertificateAuthority& foreign_;
@@ -60,22 +55,13 @@ class Origin443 {
   std::jthread acceptor_;
 };
 
-// A blocking TLS client inside a tunnel.
-class Client {
+// A client of the proxy, or of an upstream inside a tunnel.
+class Client : public Peer {
  public:
-  Client(UniqueFd socket, SslPtr ssl) : socket_(std::move(socket)), ssl_(std::move(ssl)) {}
+  using Peer::Peer;
+  int open_tunnel(const std::string& authority);  // the status of the answer
   // Sends, and reads one whole answer or what there is until the end.
   std::string ask(std::string_view request);
-  void send(std::string_view text);
-  // Up to and including `end`, or what there was when the connection ended first.
-  std::string read_until(std::string_view end);
-  bool ended_orderly() const { return orderly_; }
-
- private:
-  UniqueFd socket_;
-  SslPtr ssl_;
-  std::string bytes_;  // of read_until
-  bool orderly_ = true;
 };
 
 struct ProxyFixture {
@@ -85,7 +71,7 @@ struct ProxyFixture {
   Client tunnel(const std::string& host, std::uint16_t to_port = 443);
   bool try_tunnel(const std::string& host, const std::string& server_name);
   int connect_status(const std::string& authority);
-  UniqueFd dial_proxy() const;
+  Client dial_proxy() const;
   std::string signed_put(std::size_t size, const std::string& hash) const;
 
   SystemClock clock;

@@ -110,10 +110,10 @@ TEST_CASE_FIXTURE(ProxyFixture, "proxy: a signed body arrives under the real key
 }
 
 TEST_CASE_FIXTURE(ProxyFixture, "proxy: half requests of some do not starve others") {
-  std::vector<UniqueFd> idle;
+  std::vector<Client> idle;
   for (int i = 0; i < 300; ++i) {
     idle.push_back(dial_proxy());
-    send_text(idle.back(), "CONNECT up.test:443 HTTP/1.1\r\nHost: up");
+    idle.back().write("CONNECT up.test:443 HTTP/1.1\r\nHost: up");
   }
   Client client = tunnel("up.test");
   CHECK(client.ask("GET / HTTP/1.1\r\nHost: up.test\r\n\r\n").starts_with("HTTP/1.1 200 "));

@@ -1,9 +1,6 @@
 // What happens when: interim and early answers, ends of one direction, silence, too many.
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-
-#include <array>
 
 #include "tests/netproxy/proxy_fixture.hpp"
 #include "tests/netproxy/scripted_origin.hpp"
@@ -15,14 +12,6 @@ constexpr const char* get = "GET / HTTP/1.1\r\nHost: up.test:8443\r\n\r\n";
 constexpr const char* ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 constexpr const char* expecting =
     "PUT / HTTP/1.1\r\nHost: up.test:8443\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
-
-std::string read_to_end(const UniqueFd& socket) {
-  std::string text;
-  std::array<char, 4096> part{};
-  for (ssize_t got = 0; (got = ::recv(socket.get(), part.data(), part.size(), 0)) > 0;)
-    text.append(part.data(), static_cast<std::size_t>(got));
-  return text;
-}
 
 std::string checksum_of(std::string_view body) {
   const Digest digest = sha256(body);
@@ -51,7 +40,7 @@ TEST_CASE_FIXTURE(ProxyFixture, "timing: early hints are passed on before the an
     peer.write(ok);
   });
   Client client = tunnel("up.test", 8443);
-  client.send(get);
+  client.write(get);
   const std::string hints = client.read_until("\r\n\r\n");
   CHECK(hints.starts_with("HTTP/1.1 103 "));
   CHECK(hints.find("Link: </a>") != std::string::npos);
@@ -78,9 +67,9 @@ TEST_CASE_FIXTURE(ProxyFixture, "timing: the client is told to go on once, by ei
       peer.write(ok);
     });
     Client client = tunnel("up.test", 8443);
-    client.send(expecting);
+    client.write(expecting);
     CHECK(client.read_until("\r\n\r\n").starts_with("HTTP/1.1 100 "));
-    client.send("abc");
+    client.write("abc");
     CHECK(client.read_until("ok").starts_with("HTTP/1.1 200 "));
   }
 }
@@ -92,7 +81,7 @@ TEST_CASE_FIXTURE(ProxyFixture, "timing: a body that the upstream does not want 
     CHECK(peer.read_to_end().empty());
   });
   Client client = tunnel("up.test", 8443);
-  client.send(expecting);
+  client.write(expecting);
   CHECK(client.read_until("no").starts_with("HTTP/1.1 417 "));
 }
 
@@ -103,8 +92,8 @@ TEST_CASE_FIXTURE(ProxyFixture, "timing: an answer before the body's end reaches
     peer.read_to_end();  // a close with unread bytes would reset the connection, as servers know
   });
   Client client = tunnel("up.test", 8443);
-  client.send("PUT / HTTP/1.1\r\nHost: up.test:8443\r\nContent-Length: 100000000\r\n\r\n");
-  client.send(std::string(200'000, 'x'));
+  client.write("PUT / HTTP/1.1\r\nHost: up.test:8443\r\nContent-Length: 100000000\r\n\r\n");
+  client.write(std::string(200'000, 'x'));
   const std::string answer = client.read_until("large");
   CAPTURE(answer);
   CHECK(answer.starts_with("HTTP/1.1 413 "));
@@ -146,20 +135,20 @@ TEST_CASE_FIXTURE(ProxyFixture,
     peer.write("hello ");
     peer.write("got " + peer.read_to_end());
   });
-  const UniqueFd socket = dial_proxy();
-  REQUIRE(open_tunnel(socket, "raw.test:9000") == 200);
-  send_text(socket, "these");
-  ::shutdown(socket.get(), SHUT_WR);
-  CHECK(read_to_end(socket) == "hello got these");
+  Client client = dial_proxy();
+  REQUIRE(client.open_tunnel("raw.test:9000") == 200);
+  client.write("these");
+  client.finish();
+  CHECK(client.read_to_end() == "hello got these");
 }
 
 TEST_CASE("timing: half a head is answered with 408, an idle connection is closed") {
   ProxyFixture fixture(with_limits(
       {.head_timeout = std::chrono::seconds(1), .idle_timeout = std::chrono::seconds(1)}));
-  const UniqueFd half = fixture.dial_proxy(), idle = fixture.dial_proxy();
-  send_text(half, "CONNECT up.test:443 HTTP/1.1\r\nHost: ");
-  CHECK(read_to_end(half).starts_with("HTTP/1.1 408 "));
-  CHECK(read_to_end(idle).empty());
+  Client half = fixture.dial_proxy(), idle = fixture.dial_proxy();
+  half.write("CONNECT up.test:443 HTTP/1.1\r\nHost: ");
+  CHECK(half.read_to_end().starts_with("HTTP/1.1 408 "));
+  CHECK(idle.read_to_end().empty());
 }
 
 TEST_CASE("timing: an upstream that owes an answer is waited for as long as the limit says") {
@@ -174,11 +163,11 @@ TEST_CASE("timing: connections above the limit are turned away, the others serve
   Client client = fixture.tunnel("up.test");
   const std::string request = "GET / HTTP/1.1\r\nHost: up.test\r\n\r\n";
   CHECK(client.ask(request).starts_with("HTTP/1.1 200 "));
-  std::vector<UniqueFd> held;
+  std::vector<Client> held;
   for (int i = 0; i < 2; ++i) held.push_back(fixture.dial_proxy());
   REQUIRE(comes_to(*fixture.proxy, 3));
-  const UniqueFd above = fixture.dial_proxy();
-  CHECK(read_to_end(above).starts_with("HTTP/1.1 503 "));
+  Client above = fixture.dial_proxy();
+  CHECK(above.read_to_end().starts_with("HTTP/1.1 503 "));
   CHECK(client.ask(request).starts_with("HTTP/1.1 200 "));
   held.clear();
   REQUIRE(comes_to(*fixture.proxy, 1));

@@ -9,26 +9,9 @@
 
 #include "base/unique_fd.hpp"
 #include "netproxy/tls/authority.hpp"
+#include "tests/netproxy/peer.hpp"
 
 namespace keyward::netproxy {
-
-// The upstream's end of one connection; TLS where the origin has an authority.
-class Peer {
- public:
-  Peer(UniqueFd socket, SslPtr ssl) : socket_(std::move(socket)), ssl_(std::move(ssl)) {}
-  // Up to and including `end`; what there was when the connection ended first.
-  std::string read_until(std::string_view end);
-  std::string read_head() { return read_until("\r\n\r\n"); }
-  std::string read_to_end();
-  void write(std::string_view text);
-
- private:
-  bool read_more();
-
-  UniqueFd socket_;
-  SslPtr ssl_;
-  std::string bytes_;
-};
 
 // One thread per connection; the script gets the connection's number, from 0.  The connection ends
 // when the script returns.
