@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstring>
@@ -131,8 +132,10 @@ Result<> collect_hidden(Config& config) {
   config.hidden = config.options.hidden;
   for (const char* name :
        {"OPENSHELL_SANDBOX_TOKEN_FILE", "OPENSHELL_TLS_KEY", "OPENSHELL_K8S_SA_TOKEN_FILE"})
-    if (const std::string path = value_of(config.environment, name); !path.empty())
+    if (const std::string path = value_of(config.environment, name); !path.empty()) {
+      if (::access(path.c_str(), F_OK) != 0) return fail_errno(std::string(name) + ": " + path);
       config.hidden.push_back(path);
+    }
   if (!config.options.local_credentials_file.empty())
     config.hidden.push_back(config.options.local_credentials_file);
   for (const char* name :

@@ -94,7 +94,7 @@ class BadInputTest(Case):
 
     def test_a_token_file_that_does_not_exist(self):
         self.refused(self.supervisor(env=self.gateway_env(OPENSHELL_SANDBOX_TOKEN_FILE="/nonexistent/dir/token")), OWN_FAILURE,
-                     "/nonexistent/dir/token")
+                     "OPENSHELL_SANDBOX_TOKEN_FILE: /nonexistent/dir/token")
 
     def test_plaintext_to_a_gateway_that_is_not_loopback(self):
         there = self.machine.network().there
