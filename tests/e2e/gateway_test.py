@@ -28,8 +28,8 @@ class GatewayTest(Case):
     def sandbox(self, name, gateway=None):
         return GatewayMode(self.world, gateway or self.world.gateway, name, self.world.judge)
 
-    def own_gateway(self, label, port):
-        gateway = Gateway(self.world.machine, label, port).start()
+    def own_gateway(self, label, port, options=()):
+        gateway = Gateway(self.world.machine, label, port, options).start()
         self.addCleanup(gateway.stop)
         return gateway
 
@@ -67,6 +67,19 @@ print(len(s3.get_object(Bucket=bucket, Key="by-gateway")["Body"].read()), os.env
         stranger = Pki(self.world.machine.folder("other-ca"), "Another CA")
         done = sandbox.run("/bin/echo", "STARTED", env={"OPENSHELL_TLS_CA": stranger.ca})
         self.refused(done, "OPENSHELL_TLS_CA")
+
+    def test_a_client_certificate(self):
+        gateway = self.own_gateway("asks-for-one", 17674, ("--request-client-certificate",))
+        sandbox = self.sandbox("certified", gateway)
+        shown = {f"OPENSHELL_TLS_{name}": os.path.join(gateway.tls, "client", file) for name, file in (("CERT", "tls.crt"), ("KEY", "tls.key"))}
+        self.ended_well(sandbox.run("/bin/true"))  # none is shown: the token alone says who calls
+        out = self.ended_well(sandbox.run("/bin/sh", "-c", f"env; cat {shown['OPENSHELL_TLS_KEY']} || true", env=shown))
+        self.assertNotIn("OPENSHELL_", out)
+        self.assertNotIn("PRIVATE KEY", out)
+        stranger = Pki(self.world.machine.folder("strangers-client", 0o700), "Another CA")
+        certificate, key = stranger.issue("openshell-client")
+        done = sandbox.run("/bin/echo", "STARTED", env={"OPENSHELL_TLS_CERT": certificate, "OPENSHELL_TLS_KEY": key})
+        self.refused(done, gateway.endpoint)
 
     def test_an_unreachable_gateway(self):
         sandbox = self.sandbox("unreachable")

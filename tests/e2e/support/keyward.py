@@ -69,8 +69,8 @@ def credentials_file(bind, access=Keys.access, secret=Keys.secret):
 class Gateway:
     """`gateway serve` on loopback with its own keys, database and operator socket."""
 
-    def __init__(self, machine, label="gateway", port=17670):
-        self.machine, self.label, self.port = machine, label, port
+    def __init__(self, machine, label="gateway", port=17670, options=()):
+        self.machine, self.label, self.port, self.options = machine, label, port, options
         self.folder = machine.folder(label, 0o700)
         self.tls, self.socket = os.path.join(self.folder, "tls"), os.path.join(
             machine.folder(os.path.join(label, "operator"), 0o700), "operator.sock")
@@ -85,7 +85,7 @@ class Gateway:
         self.process = self.machine.start(self.label, [
             GATEWAY, "serve", "--tls-dir", self.tls, "--database", os.path.join(self.folder, "gateway.db"), "--listen",
             f"127.0.0.1:{self.port}", "--audit-log", os.path.join(self.folder, "audit.jsonl"), "--log-level", "info",
-            "--operator-socket", self.socket])
+            "--operator-socket", self.socket, *self.options])
         wait_until(lambda: self.answers() or self.process.poll() is not None, 20, "gateway")
         if self.process.poll() is not None:
             raise RuntimeError(f"gateway ended with {self.process.returncode}; see {self.machine.log(self.label)}")
