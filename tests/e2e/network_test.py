@@ -17,6 +17,8 @@ except OSError as error:
     print("refused", error.errno)
 """
 
+PLAIN_PORT = 18081
+
 # Answers with the Host field that it was sent.
 ECHO_HOST = """
 import http.server, sys
@@ -27,7 +29,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-http.server.HTTPServer((sys.argv[1], 8080), Echo).serve_forever()
+http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), Echo).serve_forever()
 """
 
 
@@ -130,14 +132,14 @@ except Exception as error:
     def test_absolute_form(self):
         """Plain http without a tunnel: decided by method; the target names the host, whatever the Host field says (RFC 9112 3.2.2)."""
         machine = self.world.machine
-        server = machine.start("plain", ["/usr/bin/python3", "-c", ECHO_HOST, self.there], inside=True)
+        server = machine.start("plain", ["/usr/bin/python3", "-c", ECHO_HOST, self.there, str(PLAIN_PORT)], inside=True)
         self.addCleanup(machine.stop, server)
-        wait_until(lambda: machine.network().listens(8080), 10, "the plain server")
+        wait_until(lambda: machine.network().listens(PLAIN_PORT), 10, "the plain server")
         sandbox = Local(machine, self.world.pki, names=["plain.keyward.test"], label="plain",
-                        endpoints=[endpoint("plain.keyward.test", 8080, self.there, protocol="rest", access="read-only")])
-        ask = "curl -sS --proxy \"$HTTP_PROXY\" -w ' %{http_code}\\n' http://plain.keyward.test:8080/"
+                        endpoints=[endpoint("plain.keyward.test", PLAIN_PORT, self.there, protocol="rest", access="read-only")])
+        ask = f"curl -sS --proxy \"$HTTP_PROXY\" -w ' %{{http_code}}\\n' http://plain.keyward.test:{PLAIN_PORT}/"
         out = self.ended_well(sandbox.shell(f"{ask}; {ask} -o /dev/null -X DELETE; {ask} -H 'Host: other.keyward.test'"))
-        seen = ["plain.keyward.test:8080", "200"]
+        seen = [f"plain.keyward.test:{PLAIN_PORT}", "200"]
         self.assertEqual(out.split(), [*seen, "403", *seen])
         event = [event for event in sandbox.audit_events() if event.get("class_uid") == 4002][0]
         self.assertEqual(event["http_request"]["url"]["scheme"], "http")
