@@ -45,6 +45,10 @@ std::string_view to_string(Code code) {
       return "not_found";
     case Code::exists:
       return "exists";
+    case Code::conflict:
+      return "conflict";
+    case Code::exhausted:
+      return "exhausted";
     case Code::unavailable:
       return "unavailable";
     case Code::timeout:

@@ -16,6 +16,8 @@ enum class Code {
   unauthenticated,
   not_found,
   exists,
+  conflict,   // somebody else changed it meanwhile
+  exhausted,  // a limit was reached
   unavailable,
   timeout,
   unsupported,

@@ -22,6 +22,10 @@ int exit_code(Code code) {
       return 6;
     case Code::denied:
       return 7;
+    case Code::exhausted:
+      return 8;
+    case Code::conflict:
+      return 10;
     case Code::unsupported:
       return 12;
     case Code::unavailable:
@@ -61,6 +65,8 @@ Result<> run(const Options& options) {
   TRY_ASSIGN(const auto client, OperatorClient::connect(options.operator_socket));
   if (const auto* command = std::get_if<SandboxCommand>(&options.action))
     return run_sandbox_command(*client, *command, options.json);
+  if (const auto* command = std::get_if<PolicyCommand>(&options.action))
+    return run_policy_command(*client, *command, options.json);
   if (const auto* command = std::get_if<ProviderCommand>(&options.action))
     return run_provider_command(*client, *command, options.json);
   return run_health(*client);

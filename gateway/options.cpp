@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/file.hpp"
+#include "gateway/config_file.hpp"
 #include "gateway/token_limits.hpp"
 
 namespace keyward::gateway {
@@ -14,7 +16,7 @@ constexpr const char* about =
     "and credentials.";
 
 constexpr const char* footer = R"(Exit codes are gRPC codes:
-  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   12 unsupported
+  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   10 conflict   12 unsupported
   13 internal or input/output error   14 no gateway answers   16 unauthenticated
 
 Examples:
@@ -24,6 +26,7 @@ Examples:
   gateway sandbox create build --policy policy.yaml --provider prod --token-out /etc/openshell/auth/sandbox.jwt
   gateway sandbox token build --out /etc/openshell/auth/sandbox.jwt
   gateway sandbox list --json
+  gateway policy set build policy.yaml
   gateway keys rotate --tls-dir /etc/keyward/gateway)";
 
 const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debug},
@@ -37,6 +40,7 @@ struct Parsed {
   ServeOptions serve;
   CertgenOptions certgen;
   SandboxCommand sandbox;
+  PolicyCommand policy;
   ProviderCommand provider;
   KeysCommand keys;
 };
@@ -50,14 +54,21 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   ServeOptions& options = parsed.serve;
   CLI::App* serve = app.add_subcommand("serve", "Serve sandboxes and the operator's socket");
   serve->fallthrough();
+  serve->add_option("--config", options.config,
+                    "TOML file with the same settings; flags win (environment: "
+                    "OPENSHELL_GATEWAY_CONFIG)");
   serve->add_option("--listen", options.listen, "ADDRESS:PORT")->capture_default_str();
   serve->add_option("--tls-dir", options.tls_dir, "directory that certgen wrote")
       ->capture_default_str();
   serve->add_flag("--plaintext-loopback", options.plaintext_loopback,
                   "no TLS; refused unless --listen is a loopback address");
+  serve->add_flag("--require-client-certificate", options.require_client_certificate,
+                  "end connections of clients that show none of our CA");
   serve->add_flag("--request-client-certificate", options.request_client_certificate,
                   "ask clients for a certificate of our CA; one that is shown must be valid");
-  serve->add_option("--database", options.database, "SQLite file, made 0600 when it is absent")
+  serve
+      ->add_option("--database", options.database,
+                   "SQLite file, made 0600 when it is absent, or postgresql://USER@HOST/NAME")
       ->capture_default_str();
   serve->add_option("--key-file", options.key_file,
                     "key that seals stored credentials (default: store.key of --tls-dir)");
@@ -69,12 +80,22 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   serve
       ->add_option("--refresh-overlap", options.refresh_overlap_seconds,
                    "seconds for which a refreshed token still works, for OpenShell's supervisors")
-      ->check(CLI::Range(0, 300))
+      ->check(CLI::Range(0, static_cast<int>(longest_overlap.count())))
       ->capture_default_str();
   serve->add_option("--http-listen", options.http_listen,
                     "ADDRESS:PORT for /healthz, /readyz, /metrics and /.well-known/jwks.json");
   serve->add_option("--http-url", options.http_url,
                     "URL under which --http-listen is reached, for the discovery document");
+  serve
+      ->add_option("--calls-per-second", options.calls_per_second,
+                   "of one sandbox; twice as many at once after a pause; 0: no limit")
+      ->check(CLI::Range(0, highest_rate))
+      ->capture_default_str();
+  serve
+      ->add_option("--failures-per-second", options.failures_per_second,
+                   "calls without a valid token, of one source address; 0: no limit")
+      ->check(CLI::Range(0, highest_rate))
+      ->capture_default_str();
   serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
       ->capture_default_str();
   serve
@@ -142,6 +163,25 @@ void declare_sandbox(CLI::App& app, Parsed& parsed) {
   token->add_option("--out", command.token_file, "new file, 0600 (default: standard output)");
 }
 
+void declare_policy(CLI::App& app, Parsed& parsed) {
+  using Verb = PolicyCommand::Verb;
+  PolicyCommand& command = parsed.policy;
+  CLI::App* policy = app.add_subcommand("policy", "Sandboxes' policies and their revisions");
+  policy->fallthrough()->require_subcommand(1);
+  using Text = VerbText<PolicyCommand>;
+  CLI::App* set = declare_verb(
+      *policy, parsed, command,
+      Text{Verb::set, "set", "Give a running sandbox a new policy; its supervisor takes it up"});
+  CLI::App* list =
+      declare_verb(*policy, parsed, command, Text{Verb::list, "list", "List the revisions"});
+  CLI::App* get = declare_verb(*policy, parsed, command,
+                               Text{Verb::get, "get", "Print a revision as it was given"});
+  for (CLI::App* sub : {set, list, get}) sub->add_option("SANDBOX", command.sandbox)->required();
+  set->add_option("FILE", command.file, "policy file (docs/POLICY.md)")->required();
+  get->add_option("--revision", command.version, "its number (default: the newest)")
+      ->check(CLI::PositiveNumber);
+}
+
 void declare_provider(CLI::App& app, Parsed& parsed) {
   using Verb = ProviderCommand::Verb;
   ProviderCommand& command = parsed.provider;
@@ -202,15 +242,14 @@ void declare_common(CLI::App& app, Parsed& parsed) {
   app.require_subcommand(1);
 }
 
-}  // namespace
-
-Result<Options> parse_options(const std::vector<std::string>& arguments) {
+// One pass over the arguments; `parsed` holds the defaults.
+Result<Options> parse_once(const std::vector<std::string>& arguments, Parsed parsed) {
   CLI::App app(about, "gateway");
-  Parsed parsed;
   declare_common(app, parsed);
   declare_serve(app, parsed);
   declare_certgen(app, parsed);
   declare_sandbox(app, parsed);
+  declare_policy(app, parsed);
   declare_provider(app, parsed);
   declare_keys(app, parsed);
   CLI::App* health = app.add_subcommand("health", "Ask whether a gateway answers on the socket");
@@ -228,6 +267,31 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
     return fail(Code::invalid, std::string(error.what()) + "; see --help");
   }
   return std::move(parsed.options);
+}
+
+// The file's settings become the defaults of a second pass, so that flags win over them.
+Result<Options> with_file(const std::vector<std::string>& arguments, const ServeOptions& first) {
+  TRY_ASSIGN(const std::string text, read_file(first.config, config_file_limit));
+  Parsed defaults;
+  TRY_ASSIGN(defaults.serve, parse_config(text, first.config, {}));
+  const std::string& level = defaults.serve.log_level;
+  if (const auto found = log_levels.find(level); found != log_levels.end())
+    defaults.options.log_level = found->second;
+  else if (!level.empty())
+    return fail(Code::invalid, first.config + ": log_level: debug, info, warn or error");
+  return parse_once(arguments, std::move(defaults));
+}
+
+}  // namespace
+
+Result<Options> parse_options(const std::vector<std::string>& arguments) {
+  TRY_ASSIGN(Options options, parse_once(arguments, {}));
+  const auto* serve = std::get_if<ServeOptions>(&options.action);
+  if (serve == nullptr) return options;
+  ServeOptions first = *serve;
+  const char* variable = std::getenv("OPENSHELL_GATEWAY_CONFIG");
+  if (first.config.empty() && variable != nullptr) first.config = variable;
+  return first.config.empty() ? std::move(options) : with_file(arguments, first);
 }
 
 }  // namespace keyward::gateway

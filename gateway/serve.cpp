@@ -29,14 +29,26 @@ Result<T> with_remedy(Result<T> read, const ServeOptions& options) {
                                      options.tls_dir);
 }
 
+// A file that the configuration names, else certgen's.
+std::string file_of(const ServeOptions& options, const std::string& named,
+                    const std::string& default_name) {
+  return named.empty() ? options.tls_dir + "/" + default_name : named;
+}
+
 Result<std::unique_ptr<ServerTls>> read_tls(const ServeOptions& options) {
   if (options.plaintext_loopback) return nullptr;
-  const std::string directory = options.tls_dir + "/";
   auto tls = std::make_unique<ServerTls>();
-  TRY_ASSIGN(tls->certificate_pem, with_remedy(read_file(directory + "server/tls.crt"), options));
-  TRY_ASSIGN(tls->key_pem, with_remedy(read_secret_file(directory + "server/tls.key"), options));
-  if (options.request_client_certificate) {
-    TRY_ASSIGN(tls->client_ca_pem, with_remedy(read_file(directory + "ca.crt"), options));
+  TRY_ASSIGN(tls->certificate_pem,
+             with_remedy(read_file(file_of(options, options.certificate_file, "server/tls.crt")),
+                         options));
+  TRY_ASSIGN(tls->key_pem,
+             with_remedy(
+                 read_secret_file(file_of(options, options.certificate_key_file, "server/tls.key")),
+                 options));
+  tls->require_client_certificate = options.require_client_certificate;
+  if (options.request_client_certificate || options.require_client_certificate) {
+    TRY_ASSIGN(tls->client_ca_pem,
+               with_remedy(read_file(file_of(options, options.client_ca_file, "ca.crt")), options));
   }
   return tls;
 }
@@ -58,6 +70,9 @@ Result<> check(const ServeOptions& options) {
     return fail(Code::invalid, "--http-url: http:// or https://, a host, no slash at the end");
   return {};
 }
+
+// A supervisor's start makes several calls at once.
+Rate rate_of(int per_second) { return {double(per_second), 2.0 * per_second}; }
 
 // Neither a core dump nor a debugger of the same user gets the keys.
 void protect_memory() {
@@ -124,25 +139,27 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   TRY(check(options));
   const SystemClock clock;
   const std::chrono::seconds token_life(options.token_ttl_seconds);
-  TRY_ASSIGN(
-      const auto ring,
-      with_remedy(KeyDirectory::open(options.tls_dir + "/jwt", token_life, clock.now()), options));
+  TRY_ASSIGN(const auto ring,
+             with_remedy(KeyDirectory::open(file_of(options, options.jwt_dir, "jwt"), token_life,
+                                            clock.now()),
+                         options));
   SandboxServerSettings settings;
   settings.listen = options.listen;
   settings.ping_tolerance = std::chrono::milliseconds(options.ping_tolerance_ms);
   TRY_ASSIGN(settings.tls, read_tls(options));
-  const std::string key_file =
-      options.key_file.empty() ? options.tls_dir + "/store.key" : options.key_file;
-  TRY_ASSIGN(const Secret store_key, with_remedy(read_store_key(key_file), options));
+  TRY_ASSIGN(const Secret store_key,
+             with_remedy(read_store_key(file_of(options, options.key_file, "store.key")), options));
 
-  TRY_ASSIGN(const auto store, open_sqlite_store(options.database, store_key));
+  TRY_ASSIGN(const auto store, open_store(options.database, store_key));
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
   Issuer issuer(*ring, options.gateway_id, token_life, *store);
   Authenticator authenticator(*ring, issuer.rules(), *store,
                               std::chrono::seconds(options.refresh_overlap_seconds));
   Metrics metrics;
-  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics};
+  CallLimits limits{RateLimiter(rate_of(options.calls_per_second)),
+                    RateLimiter(rate_of(options.failures_per_second))};
+  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics, limits};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
   TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,

@@ -12,12 +12,12 @@ build=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libssl-dev libseccomp-dev libcap-dev libboost1.81-dev libnghttp2-dev libc-ares-dev
   nlohmann-json3-dev libyaml-cpp-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev
-  libexpected-dev libsqlite3-dev libpugixml-dev doctest-dev zlib1g-dev
+  libexpected-dev libsqlite3-dev libpq-dev libpugixml-dev doctest-dev zlib1g-dev
 )
 demo=(awscli openssl curl iproute2 python3-venv)
 test=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
-  python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base
+  python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base postgresql
 )
 peers=(squid-openssl mitmproxy)
 

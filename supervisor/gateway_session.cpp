@@ -165,6 +165,12 @@ Result<> GatewaySession::take_policy(const identity::SandboxConfig& config) {
   TRY_ASSIGN(netproxy::Policy compiled, netproxy::compile(config.policy));
   log::info("policy_loaded",
             {{"version", std::to_string(config.version)}, {"hash", compiled.hash()}});
+  if (loaded_ && !netproxy::same_static_part(config.policy, initial_policy_))
+    log::warn("policy_needs_restart",
+              {{"version", std::to_string(config.version)},
+               {"effect",
+                "the network rules hold now; filesystem_policy, landlock and process "
+                "hold from the sandbox's next start on"}});
   policy_.set(std::make_shared<const netproxy::Policy>(std::move(compiled)));
   return {};
 }
@@ -269,6 +275,12 @@ void GatewaySession::report(std::uint32_t version, const std::string& load_error
   const auto reported =
       client_->report_policy_status({slot_.get()->sandbox_id, version, load_error});
   if (!reported) log::info("policy_status_not_reported", {{"detail", reported.error().message}});
+}
+
+void GatewaySession::report_exit(int code) {
+  const auto reported =
+      client_->report_main_process_exit({slot_.get()->sandbox_id, instance_id_, code});
+  if (!reported) log::warn("exit_not_reported", {{"detail", reported.error().message}});
 }
 
 RpcResult<std::shared_ptr<const identity::Token>> GatewaySession::refresh() {

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "base/crypto.hpp"
 #include "base/environment.hpp"
 #include "base/snapshot.hpp"
 #include "identity/rpc/gateway_client.hpp"
@@ -49,6 +50,9 @@ class GatewaySession final : public DebugTarget {
   const EnvironmentMap& provided() const { return provided_; }  // configuration for the program
   bool gives_placeholder() const { return gives_placeholder_; }
 
+  // Tells the gateway how the program ended; gives up after three seconds.
+  void report_exit(int code);
+
   // DebugTarget: any thread.
   std::shared_ptr<const identity::Token> token() override { return slot_.get(); }
   identity::RpcResult<std::shared_ptr<const identity::Token>> refresh() override;
@@ -81,6 +85,8 @@ class GatewaySession final : public DebugTarget {
   identity::TokenSlot slot_;
   std::optional<identity::TokenFile> file_;
   std::unique_ptr<identity::GatewayClient> client_;
+
+  const std::string instance_id_ = random_uuid();  // of this run
 
   // Written by start() only.
   netproxy::PolicyModel initial_policy_;

@@ -1,5 +1,5 @@
 #pragma once
-// Credentials of local mode: a TOML file that only root can read (docs/SUPERVISOR.md).  For
+// Credentials of local mode: a TOML file that only root can read (docs/man/supervisor.1.md).  For
 // development; with a gateway the file is neither needed nor accepted.
 //
 //   [aws.NAME]

@@ -43,6 +43,7 @@ Result<int> run_sandbox(RunOptions options) {
   TRY(isolation::lock_down());
   TRY(go(*launcher, {config, sandbox, *identity, proxy}));
   TRY_ASSIGN(const isolation::Exit end, wait_for_end(*launcher, signals, config));
+  if (identity->session) identity->session->report_exit(end.code);
   return end.code;
 }
 

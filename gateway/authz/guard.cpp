@@ -22,6 +22,7 @@ constexpr struct {
     {Method::get_sandbox_config, Rule::same_sandbox},
     {Method::get_sandbox_provider_environment, Rule::same_sandbox},
     {Method::report_policy_status, Rule::same_sandbox},
+    {Method::report_main_process_exit, Rule::same_sandbox},
     {Method::operator_, Rule::operator_only},
 };
 

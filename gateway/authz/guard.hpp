@@ -14,6 +14,7 @@ enum class Method {
   get_sandbox_config,
   get_sandbox_provider_environment,
   report_policy_status,
+  report_main_process_exit,
   operator_
 };
 

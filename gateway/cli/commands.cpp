@@ -26,11 +26,12 @@ std::string or_dash(const std::string& text) { return text.empty() ? "-" : text;
 
 void print_sandboxes(const std::vector<SandboxInfo>& rows) {
   std::vector<std::vector<std::string>> cells = {
-      {"NAME", "ID", "CREATED", "POLICY", "STATUS", "PROVIDERS"}};
+      {"NAME", "ID", "CREATED", "POLICY", "STATUS", "EXIT", "PROVIDERS"}};
   for (const SandboxInfo& row : rows)
     cells.push_back({row.name, row.id, iso_time(row.created),
                      row.policy_version == 0 ? "none" : "v" + std::to_string(row.policy_version),
-                     or_dash(row.policy_status), joined(row.providers)});
+                     or_dash(row.policy_status),
+                     row.exit_code ? std::to_string(*row.exit_code) : "-", joined(row.providers)});
   print(table(cells));
 }
 

@@ -29,14 +29,20 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string sandbox_json(const SandboxInfo& sandbox) {
-  return nlohmann::json{{"id", sandbox.id},
-                        {"name", sandbox.name},
-                        {"created", iso_time(sandbox.created)},
-                        {"policy_version", sandbox.policy_version},
-                        {"policy_hash", sandbox.policy_hash},
-                        {"policy_status", sandbox.policy_status},
-                        {"providers", sandbox.providers}}
-      .dump();
+  nlohmann::json json{{"id", sandbox.id},
+                      {"name", sandbox.name},
+                      {"created", iso_time(sandbox.created)},
+                      {"policy_version", sandbox.policy_version},
+                      {"policy_hash", sandbox.policy_hash},
+                      {"policy_status", sandbox.policy_status},
+                      {"providers", sandbox.providers},
+                      {"exit_code", nullptr},
+                      {"exited", nullptr}};
+  if (sandbox.exit_code) {
+    json["exit_code"] = *sandbox.exit_code;
+    json["exited"] = iso_time(sandbox.exited);
+  }
+  return json.dump();
 }
 
 std::string provider_json(const ProviderInfo& provider) {

@@ -25,6 +25,10 @@ Code code_of(grpc::StatusCode code) {
       return Code::not_found;
     case grpc::StatusCode::ALREADY_EXISTS:
       return Code::exists;
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return Code::exhausted;
+    case grpc::StatusCode::ABORTED:
+      return Code::conflict;
     case grpc::StatusCode::UNAVAILABLE:
       return Code::unavailable;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
@@ -39,13 +43,17 @@ Code code_of(grpc::StatusCode code) {
 TimePoint time_of(std::int64_t value) { return TimePoint(std::chrono::milliseconds(value)); }
 
 SandboxInfo info_of(const v1::SandboxRecord& record) {
-  return {record.id(),
-          record.name(),
-          record.policy_hash(),
-          record.policy_status(),
-          record.policy_version(),
-          time_of(record.created_at_ms()),
-          {record.providers().begin(), record.providers().end()}};
+  SandboxInfo info;
+  info.id = record.id();
+  info.name = record.name();
+  info.policy_hash = record.policy_hash();
+  info.policy_status = record.policy_status();
+  info.policy_version = record.policy_version();
+  info.created = time_of(record.created_at_ms());
+  info.providers = {record.providers().begin(), record.providers().end()};
+  if (record.has_exit_code()) info.exit_code = record.exit_code();
+  info.exited = time_of(record.exited_at_ms());
+  return info;
 }
 
 ProviderInfo info_of(const v1::ProviderRecord& record) {
@@ -56,6 +64,18 @@ ProviderInfo info_of(const v1::ProviderRecord& record) {
           {record.credential_names().begin(), record.credential_names().end()},
           {record.bindings().begin(), record.bindings().end()},
           {record.config().begin(), record.config().end()}};
+}
+
+PolicyInfo info_of(const v1::PolicyRecord& record) {
+  PolicyInfo info;
+  info.version = record.version();
+  info.hash = record.hash();
+  info.status = record.status();
+  info.load_error = record.load_error();
+  info.created = time_of(record.created_at_ms());
+  info.yaml = record.policy_yaml();
+  info.needs_restart = record.needs_restart();
+  return info;
 }
 
 class Client final : public OperatorClient {
@@ -101,6 +121,24 @@ class Client final : public OperatorClient {
     TRY(call(&v1::Operator::Stub::IssueToken, sandbox_name(sandbox), response));
     return TokenInfo{Secret::take(*response.mutable_token()), response.sandbox_id(),
                      time_of(response.expires_at_ms())};
+  }
+
+  Result<PolicyInfo> set_policy(const NewPolicy& policy) override {
+    v1::SetPolicyRequest request;
+    request.set_sandbox(policy.sandbox);
+    request.set_policy_yaml(policy.yaml);
+    request.set_policy_file(policy.file);
+    v1::PolicyRecord record;
+    TRY(call(&v1::Operator::Stub::SetPolicy, request, record));
+    return info_of(record);
+  }
+
+  Result<std::vector<PolicyInfo>> policies(const std::string& sandbox) override {
+    v1::ListPoliciesResponse response;
+    TRY(call(&v1::Operator::Stub::ListPolicies, sandbox_name(sandbox), response));
+    std::vector<PolicyInfo> rows;
+    for (const auto& record : response.policies()) rows.push_back(info_of(record));
+    return rows;
   }
 
   Result<ProviderInfo> create_provider(const NewProvider& provider) override {
@@ -155,7 +193,8 @@ class Client final : public OperatorClient {
     const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
     if (status.ok()) return {};
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
-      return fail(Code::unavailable, path_ + ": no gateway answers; is `gateway serve` running?");
+      return fail(Code::unavailable, path_ + ": " + status.error_message() +
+                                         "; is `gateway serve` running, and its database?");
     return fail(code_of(status.error_code()), status.error_message());
   }
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct SandboxInfo {
   std::uint32_t policy_version = 0;
   TimePoint created;
   std::vector<std::string> providers;
+  std::optional<std::int32_t> exit_code;  // of the main program that ended last
+  TimePoint exited;
 };
 
 struct ProviderInfo {
@@ -31,6 +34,18 @@ struct TokenInfo {
   Secret token;
   std::string sandbox_id;
   TimePoint expires;
+};
+
+struct PolicyInfo {
+  std::uint32_t version = 0;
+  std::string hash, status, load_error;
+  TimePoint created;
+  std::string yaml;            // as it was given
+  bool needs_restart = false;  // of set_policy: more than the network rules differ
+};
+
+struct NewPolicy {
+  std::string sandbox, yaml, file;
 };
 
 struct NewSandbox {
@@ -56,6 +71,9 @@ class OperatorClient {
   virtual Result<SandboxInfo> sandbox(const std::string& name) = 0;
   virtual Result<bool> delete_sandbox(const std::string& name) = 0;
   virtual Result<TokenInfo> issue_token(const std::string& sandbox) = 0;
+
+  virtual Result<PolicyInfo> set_policy(const NewPolicy& policy) = 0;
+  virtual Result<std::vector<PolicyInfo>> policies(const std::string& sandbox) = 0;
 
   virtual Result<ProviderInfo> create_provider(const NewProvider& provider) = 0;
   virtual Result<std::vector<ProviderInfo>> providers() = 0;

@@ -36,15 +36,34 @@ std::string serialize(const google::protobuf::Message& message) {
   return text;
 }
 
-Result<> set_policy(const v1::CreateSandboxRequest& request, SandboxRow& row) {
-  if (request.policy_yaml().empty()) return {};  // none: the supervisor denies everything
-  TRY_ASSIGN(const netproxy::PolicyModel model,
-             netproxy::parse_policy(request.policy_yaml(), request.policy_file()));
-  row.policy = serialize(wire::to_wire(model));
+Result<PolicyRow> policy_row(const std::string& yaml, const std::string& file, TimePoint now) {
+  TRY_ASSIGN(const netproxy::PolicyModel model, netproxy::parse_policy(yaml, file));
   TRY(netproxy::compile(model));  // a policy that a supervisor would refuse
-  row.policy_hash = hex(sha256(row.policy));
-  row.policy_version = 1;
-  return {};
+  PolicyRow row;
+  row.policy = serialize(wire::to_wire(model));
+  row.hash = hex(sha256(row.policy));
+  row.source = yaml;
+  row.created = now;
+  return row;
+}
+
+// A running program keeps what it was started with.
+bool changes_static_part(const std::string& before, const PolicyRow& after) {
+  openshell::sandbox::v1::SandboxPolicy old, next;
+  if (before.empty() || !old.ParseFromString(before) || !next.ParseFromString(after.policy))
+    return false;
+  old.clear_network_policies();
+  next.clear_network_policies();
+  return serialize(old) != serialize(next);
+}
+
+void fill(const PolicyRow& row, v1::PolicyRecord& record) {
+  record.set_version(row.version);
+  record.set_hash(row.hash);
+  record.set_created_at_ms(millis(row.created));
+  record.set_status(row.status);
+  record.set_load_error(row.load_error);
+  record.set_policy_yaml(row.source);
 }
 
 void fill(const ProviderRow& row, v1::ProviderRecord& record) {
@@ -111,15 +130,17 @@ class OperatorService final : public v1::Operator::Service {
                              v1::SandboxRecord* response) override {
     return answer("CreateSandbox", [&]() -> Result<> {
       TRY(check_name("sandbox", request->name()));
-      SandboxRow row;
-      row.id = random_uuid();
-      row.name = request->name();
-      row.created = deps_.clock.now();
-      TRY(set_policy(*request, row));
+      NewSandboxRow row{random_uuid(), request->name(), deps_.clock.now(), {}};
+      if (!request->policy_yaml().empty()) {  // without one the supervisor denies everything
+        TRY_ASSIGN(row.policy,
+                   policy_row(request->policy_yaml(), request->policy_file(), row.created));
+        row.policy->version = 1;
+      }
       TRY(check_providers({request->providers().begin(), request->providers().end()}));
       TRY(deps_.store.create_sandbox(row,
                                      {request->providers().begin(), request->providers().end()}));
-      return fill(row, *response);
+      TRY_ASSIGN(const SandboxRow made, deps_.store.sandbox_by_id(row.id));
+      return fill(made, *response);
     });
   }
 
@@ -157,6 +178,31 @@ class OperatorService final : public v1::Operator::Service {
       response->set_token(std::string(issued.token.reveal()));
       response->set_expires_at_ms(millis(issued.expires));
       response->set_sandbox_id(row.id);
+      return {};
+    });
+  }
+
+  grpc::Status SetPolicy(grpc::ServerContext*, const v1::SetPolicyRequest* request,
+                         v1::PolicyRecord* response) override {
+    return answer("SetPolicy", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
+      TRY_ASSIGN(PolicyRow row,
+                 policy_row(request->policy_yaml(), request->policy_file(), deps_.clock.now()));
+      TRY_ASSIGN(row.version, deps_.store.add_policy(sandbox.id, row));
+      TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
+      for (const PolicyRow& stored : rows)
+        if (stored.version == row.version) fill(stored, *response);
+      response->set_needs_restart(changes_static_part(sandbox.policy, row));
+      return {};
+    });
+  }
+
+  grpc::Status ListPolicies(grpc::ServerContext*, const v1::SandboxName* request,
+                            v1::ListPoliciesResponse* response) override {
+    return answer("ListPolicies", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->name()));
+      TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
+      for (const PolicyRow& row : rows) fill(row, *response->add_policies());
       return {};
     });
   }
@@ -229,6 +275,10 @@ class OperatorService final : public v1::Operator::Service {
     record.set_policy_version(row.policy_version);
     record.set_policy_hash(row.policy_hash);
     record.set_policy_status(row.policy_status);
+    if (row.exit) {
+      record.set_exit_code(row.exit->code);
+      record.set_exited_at_ms(millis(row.exit->time));
+    }
     TRY_ASSIGN(const auto providers, deps_.store.providers_of(row.id));
     for (const ProviderRow& provider : providers) record.add_providers(provider.name);
     return {};
@@ -236,6 +286,7 @@ class OperatorService final : public v1::Operator::Service {
   static void fill(const ProviderRow& row, v1::ProviderRecord& record) {
     gateway::fill(row, record);
   }
+  static void fill(const PolicyRow& row, v1::PolicyRecord& record) { gateway::fill(row, record); }
 
   // Only root reaches this service: OperatorSocket asks the kernel before a connection is served.
   template <class Handle>
@@ -243,7 +294,7 @@ class OperatorService final : public v1::Operator::Service {
     const Result<> allowed = authorize({PrincipalKind::operator_, "", ""}, Method::operator_, "");
     const Result<> done = allowed ? handle() : allowed;
     deps_.audit.record({name, "operator", "", done ? nullptr : &done.error()});
-    if (!done && (done.error().code == Code::internal || done.error().code == Code::io))
+    if (!done && is_own_trouble(done.error()))
       log::error("request_failed", {{"method", name}, {"detail", done.error().what}});
     return done ? grpc::Status::OK : to_status(done.error());
   }

@@ -1,4 +1,6 @@
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
 #include "gateway/rpc/server.hpp"
@@ -29,9 +31,12 @@ class SandboxServer final : public RunningServer {
 
 std::shared_ptr<grpc::ServerCredentials> credentials_of(const ServerTls* tls) {
   if (tls == nullptr) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions options(tls->client_ca_pem.empty()
-                                                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                                : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  auto wanted = GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE;
+  if (tls->require_client_certificate)
+    wanted = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+  else if (!tls->client_ca_pem.empty())
+    wanted = GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY;
+  grpc::SslServerCredentialsOptions options(wanted);
   options.pem_root_certs = tls->client_ca_pem;
   options.pem_key_cert_pairs.push_back({std::string(tls->key_pem.reveal()), tls->certificate_pem});
   return grpc::SslServerCredentials(options);
@@ -69,6 +74,9 @@ Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerS
     return fail(Code::denied,
                 "--listen " + settings.listen +
                     ": plaintext is served on a loopback address only; use --tls-dir");
+  // grpc.health.v1.Health and grpc.reflection.v1alpha, to anybody: they tell what is public anyway.
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto service = make_sandbox_service(deps);
   grpc::ServerBuilder builder;
   set_limits(builder, settings.ping_tolerance);

@@ -15,6 +15,8 @@ namespace {
 namespace v1 = openshell::v1;
 namespace sandbox_v1 = openshell::sandbox::v1;
 
+constexpr std::size_t instance_limit = 128;  // bytes
+
 std::string_view metadata(const grpc::ServerContext& context, const char* name) {
   const auto found = context.client_metadata().find(name);
   return found == context.client_metadata().end()
@@ -25,6 +27,13 @@ std::string_view metadata(const grpc::ServerContext& context, const char* name) 
 std::string caller_of(const Principal& principal) {
   if (principal.kind == PrincipalKind::sandbox) return "sandbox:" + principal.sandbox_id;
   return principal.kind == PrincipalKind::operator_ ? "operator" : "anonymous";
+}
+
+// What the operator is shown.  Never empty: that would mean that the policy is loaded.
+std::string load_error_of(const v1::ReportPolicyStatusRequest& request) {
+  constexpr std::size_t limit = 512;
+  return request.load_error().empty() ? "no reason was given"
+                                      : request.load_error().substr(0, limit);
 }
 
 std::uint64_t first_bytes(const Digest& digest) {
@@ -113,13 +122,26 @@ class SandboxService final : public v1::OpenShell::Service {
           const bool loaded = request->status() == v1::POLICY_STATUS_LOADED;
           if (request->version() == 0 || (!loaded && request->status() != v1::POLICY_STATUS_FAILED))
             return fail(Code::invalid, "version must be positive and status loaded or failed");
-          TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_id(request->sandbox_id()));
-          if (request->version() != sandbox.policy_version)
-            return fail(Code::not_found, "policy revision not found");
+          const std::string detail = loaded ? std::string() : load_error_of(*request);
           if (!loaded)
             log::warn("policy_not_loaded",
-                      {{"sandbox", sandbox.id}, {"detail", request->load_error().substr(0, 512)}});
-          return deps_.store.set_policy_status(request->sandbox_id(), loaded ? "loaded" : "failed");
+                      {{"sandbox", request->sandbox_id()}, {"detail", detail}});
+          return deps_.store.set_policy_status(request->sandbox_id(), {request->version(), detail});
+        });
+  }
+
+  grpc::Status ReportMainProcessExit(grpc::ServerContext* context,
+                                     const v1::ReportMainProcessExitRequest* request,
+                                     v1::ReportMainProcessExitResponse*) override {
+    return answer(
+        *context,
+        {Method::report_main_process_exit, "ReportMainProcessExit", request->sandbox_id()},
+        [&](const Principal&) -> Result<> {
+          const std::string& instance = request->instance_id();
+          if (instance.empty() || instance.size() > instance_limit)
+            return fail(Code::invalid, "instance_id is required");
+          return deps_.store.set_exit(request->sandbox_id(),
+                                      {instance, request->exit_code(), deps_.clock.now()});
         });
   }
 
@@ -143,16 +165,31 @@ class SandboxService final : public v1::OpenShell::Service {
     const Presented presented{metadata(context, "authorization"),
                               metadata(context, "x-keyward-refresh-id"),
                               call.method == Method::refresh_sandbox_token};
-    Result<Principal> principal = deps_.authenticator.authenticate(presented, deps_.clock.now());
+    const Result<Principal> principal =
+        deps_.authenticator.authenticate(presented, deps_.clock.now());
+    // Not in the audit trail: who floods the gateway would flood that too.  The metrics count it.
+    const Result<> within = within_limits(principal, context);
+    if (!within) return to_status(within.error());
     const Result<> allowed = principal ? authorize(*principal, call.method, call.sandbox_id)
                                        : tl::unexpected(principal.error());
     const std::string caller = principal ? caller_of(*principal) : "anonymous";
     deps_.audit.record({call.name, caller, call.sandbox_id, allowed ? nullptr : &allowed.error()});
-    if (!allowed) return to_status(allowed.error());
-    const Result<> done = handle(*principal);
-    if (!done && (done.error().code == Code::internal || done.error().code == Code::io))
+    const Result<> done = allowed ? handle(*principal) : allowed;
+    if (done) return grpc::Status::OK;
+    if (is_own_trouble(done.error()))
       log::error("request_failed", {{"method", call.name}, {"detail", done.error().what}});
-    return done ? grpc::Status::OK : to_status(done.error());
+    return to_status(done.error());
+  }
+
+  Result<> within_limits(const Result<Principal>& principal, const grpc::ServerContext& context) {
+    const TimePoint now = deps_.clock.now();
+    if (principal && principal->kind == PrincipalKind::sandbox) {
+      if (deps_.limits.sandboxes.allow(principal->sandbox_id, now)) return {};
+      return fail(Code::exhausted, "rate limit exceeded for this sandbox");
+    }
+    const std::string peer = context.peer();  // ADDRESS:PORT
+    if (deps_.limits.sources.allow(peer.substr(0, peer.find_last_of(':')), now)) return {};
+    return fail(Code::exhausted, "too many unauthenticated calls from this address");
   }
 
   ServiceDeps deps_;

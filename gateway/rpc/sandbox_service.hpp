@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "gateway/audit.hpp"
 #include "gateway/authn/authenticator.hpp"
+#include "gateway/authn/rate_limiter.hpp"
 #include "gateway/issue/issuer.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/store/store.hpp"
@@ -22,6 +23,7 @@ struct ServiceDeps {
   AuditLog& audit;
   const Clock& clock;
   Metrics& metrics;
+  CallLimits& limits;
 };
 
 std::unique_ptr<grpc::Service> make_sandbox_service(ServiceDeps deps);

@@ -15,6 +15,7 @@ struct ServerTls {
   std::string certificate_pem;  // chain
   Secret key_pem;
   std::string client_ca_pem;  // empty: no client certificate is asked for
+  bool require_client_certificate = false;
 };
 
 struct SandboxServerSettings {

@@ -10,6 +10,11 @@
 
 namespace keyward::gateway {
 
+// What only the log may tell: how the gateway itself is made, and what ails it.
+inline bool is_own_trouble(const Error& error) {
+  return error.code == Code::internal || error.code == Code::io || error.code == Code::unavailable;
+}
+
 inline grpc::Status to_status(const Error& error) {
   switch (error.code) {
     case Code::invalid:
@@ -22,8 +27,12 @@ inline grpc::Status to_status(const Error& error) {
       return {grpc::StatusCode::NOT_FOUND, error.what};
     case Code::exists:
       return {grpc::StatusCode::ALREADY_EXISTS, error.what};
+    case Code::conflict:
+      return {grpc::StatusCode::ABORTED, error.what};
+    case Code::exhausted:
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, error.what};
     case Code::unavailable:
-      return {grpc::StatusCode::UNAVAILABLE, error.what};
+      return {grpc::StatusCode::UNAVAILABLE, "the gateway's database does not answer; try again"};
     case Code::timeout:
       return {grpc::StatusCode::DEADLINE_EXCEEDED, error.what};
     case Code::unsupported:

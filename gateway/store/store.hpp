@@ -14,13 +14,44 @@
 
 namespace keyward::gateway {
 
+// One revision of a sandbox's policy.
+struct PolicyRow {
+  std::uint32_t version = 0;  // from 1 on; the newest one holds
+  std::string policy;         // serialized SandboxPolicy of the wire contract
+  std::string hash;
+  std::string source;  // the text as it was given
+  TimePoint created;
+  std::string status;      // pending, loaded, failed, superseded
+  std::string load_error;  // what the supervisor said of a failed one
+};
+
+// What a supervisor reports of a revision.
+struct PolicyReport {
+  std::uint32_t version = 0;
+  std::string load_error;  // empty: it is loaded
+};
+
+// How a sandbox's main program ended, as its supervisor reports it.
+struct MainExit {
+  std::string instance_id;  // of the supervisor's run
+  std::int32_t code = 0;    // 128+N: it died of signal N
+  TimePoint time;
+};
+
+struct NewSandboxRow {
+  std::string id, name;
+  TimePoint created;
+  std::optional<PolicyRow> policy;  // revision 1
+};
+
 struct SandboxRow {
   std::string id, name;
   TimePoint created;
-  std::string policy;  // serialized SandboxPolicy of the wire contract; empty = none
-  std::string policy_hash;
+  // Of the newest policy; empty and 0 where there is none.
+  std::string policy, policy_hash;
   std::uint32_t policy_version = 0;
-  std::string policy_status;  // what the supervisor reported last: "loaded", "failed", or empty
+  std::string policy_status;
+  std::optional<MainExit> exit;  // the last one
 };
 
 struct ProviderRow {
@@ -53,14 +84,23 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  virtual Result<> create_sandbox(const SandboxRow& sandbox,
+  virtual Result<> create_sandbox(const NewSandboxRow& sandbox,
                                   const std::vector<std::string>& provider_names) = 0;
   virtual Result<std::vector<SandboxRow>> sandboxes() = 0;
   virtual Result<SandboxRow> sandbox_by_id(const std::string& id) = 0;
   virtual Result<SandboxRow> sandbox_by_name(const std::string& name) = 0;
   virtual Result<bool> delete_sandbox(
       const std::string& name) = 0;  // with all its tokens and attachments
-  virtual Result<> set_policy_status(const std::string& id, const std::string& status) = 0;
+
+  // The new revision's number; the newest one's where that has the same hash.
+  virtual Result<std::uint32_t> add_policy(const std::string& sandbox_id,
+                                           const PolicyRow& policy) = 0;
+  virtual Result<std::vector<PolicyRow>> policies(const std::string& sandbox_id) = 0;
+  // A loaded revision supersedes the older ones.  Code::not_found: there is no such revision.
+  virtual Result<> set_policy_status(const std::string& sandbox_id, const PolicyReport& report) = 0;
+
+  // A repeat of the same instance changes nothing.
+  virtual Result<> set_exit(const std::string& sandbox_id, const MainExit& exit) = 0;
 
   virtual Result<> create_provider(const ProviderRow& provider) = 0;
   virtual Result<std::vector<ProviderRow>> providers() = 0;
@@ -81,8 +121,8 @@ class Store {
   virtual Result<> prune(TimePoint now) = 0;              // forgets tokens that have expired
 };
 
-// Opens or makes the file (0600); `key` seals the secrets.  Errors: another key, a newer schema, no
-// access.
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, const Secret& key);
+// `database`: a file, made 0600 where it is absent, or postgresql://… for several replicas.  `key`
+// seals the secrets.  Errors: another key, a newer schema, a damaged file, no access.
+Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key);
 
 }  // namespace keyward::gateway

@@ -19,7 +19,7 @@ namespace {
 
 using Stub = openshell::v1::OpenShell::Stub;
 
-constexpr std::chrono::seconds call_deadline{10};
+constexpr std::chrono::seconds call_deadline{10}, farewell_deadline{3};
 constexpr const char* refresh_id_metadata = "x-keyward-refresh-id";
 
 // gRPC would obey variables that an image can set: GRPC_TRACE prints headers, and with them the
@@ -89,6 +89,19 @@ class GrpcGatewayClient final : public GatewayClient {
     openshell::v1::ReportPolicyStatusResponse response;
     return call([&](grpc::ClientContext* context) {
       return stub_->ReportPolicyStatus(context, request, &response);
+    });
+  }
+
+  RpcResult<> report_main_process_exit(const ExitReport& report) override {
+    openshell::v1::ReportMainProcessExitRequest request;
+    request.set_sandbox_id(report.sandbox_id);
+    request.set_instance_id(report.instance_id);
+    request.set_exit_code(report.exit_code);
+    openshell::v1::ReportMainProcessExitResponse response;
+    const auto limit = std::chrono::system_clock::now() + farewell_deadline;
+    return call([&](grpc::ClientContext* context) {
+      context->set_deadline(limit);
+      return stub_->ReportMainProcessExit(context, request, &response);
     });
   }
 

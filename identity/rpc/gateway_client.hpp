@@ -44,6 +44,11 @@ struct PolicyReport {
   std::string load_error;  // empty: loaded
 };
 
+struct ExitReport {
+  std::string sandbox_id, instance_id;
+  int exit_code = 0;
+};
+
 class GatewayClient : public RefreshTransport {
  public:
   // Does not dial: the first call does.  Before any thread of the process reads its environment.
@@ -53,6 +58,8 @@ class GatewayClient : public RefreshTransport {
   virtual RpcResult<ProviderEnvironment> get_provider_environment(
       const std::string& sandbox_id) = 0;
   virtual RpcResult<> report_policy_status(const PolicyReport& report) = 0;
+  // At most three seconds: it delays the supervisor's own end.
+  virtual RpcResult<> report_main_process_exit(const ExitReport& report) = 0;
   // For the end: calls that are under way fail at once, later ones too.
   virtual void cancel() = 0;
 };

@@ -67,4 +67,10 @@ struct PolicyModel {
   bool operator==(const PolicyModel&) const = default;
 };
 
+// What is laid down when the program starts, and cannot change while it runs.
+inline bool same_static_part(const PolicyModel& a, const PolicyModel& b) {
+  return a.filesystem == b.filesystem && a.landlock_best_effort == b.landlock_best_effort &&
+         a.run_as_user == b.run_as_user && a.run_as_group == b.run_as_group;
+}
+
 }  // namespace keyward::netproxy

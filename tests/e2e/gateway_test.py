@@ -1,4 +1,5 @@
 """Gateway mode: the token proves which sandbox it is, policy and keys come from the gateway, and its troubles stay its own."""
+import json
 import os
 import signal
 import time
@@ -61,6 +62,22 @@ print(len(s3.get_object(Bucket=bucket, Key="by-gateway")["Body"].read()), os.env
         done = sandbox.run("/bin/sh", "-c", "env; cat /proc/self/environ", env={"OPENSHELL_SANDBOX_TOKEN": token})
         self.assertNotIn(token, self.ended_well(done))
         self.assertNotIn("OPENSHELL_", done.stdout)
+
+    def test_how_the_program_ended_is_told(self):
+        gateway = self.own_gateway("told", 17675)
+        sandbox = self.sandbox("ends", gateway)
+        record = lambda: json.loads(sandbox.must("sandbox", "get", sandbox.name, "--json"))
+        self.assertIsNone(record()["exit_code"])
+        for script, code in (("exit 7", 7), ("kill -9 $$", 137), ("true", 0)):
+            self.assertEqual(sandbox.run("/bin/sh", "-c", script).returncode, code)
+            self.assertEqual(record()["exit_code"], code)
+        process = sandbox.start("/bin/sh", "-c", "echo up; read line; exit 9")
+        self.assertEqual(process.stdout.readline(), "up\n")
+        gateway.kill()  # then nobody can be told, and the program's exit code is the supervisor's all the same
+        process.stdin.write("go\n")
+        _, told = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 9)
+        self.assertIn("exit_not_reported", told)
 
     def test_a_gateway_certificate_of_another_ca(self):
         sandbox = self.sandbox("other-ca")

@@ -17,6 +17,7 @@ TARGETS = {
     "identity/jwt/json_object.hpp": "jwt",
     "identity/jwt/keys.hpp": "jwt",
     "gateway/cli/credentials_file.hpp": "credentials_file",
+    "gateway/config_file.hpp": "config_file",
 }
 # Parsers whose bytes come from root's own files and options, or that a listed target calls.
 REACHED_OTHERWISE = {

@@ -26,6 +26,7 @@ CONFINED = {
     r"<linux/(landlock|seccomp|filter)\.h>": ("isolation/",),
     r"<openssl/": ("base/", "netproxy/tls/", "gateway/certgen", "netproxy/sigv4/"),
     r"<sqlite3\.h>": ("gateway/store/",),
+    r"<libpq-fe\.h>": ("gateway/store/",),
     r"<yaml-cpp/": ("netproxy/policy/",),
     r"<CLI/": ("supervisor/options", "gateway/"),
     r"<toml\+\+/": ("supervisor/", "gateway/"),

@@ -1,4 +1,6 @@
-"""Nothing of one machine is in the repository: no work folders, no hosts of package registries, no loose ends."""
+"""Nothing of one machine is in the repository: no work folders, no hosts of package registries, no loose ends.  A page of docs/
+that is named somewhere is there."""
+import os
 import re
 
 import _tree
@@ -16,6 +18,8 @@ EXEMPT = ("tests/vectors/", "tests/fuzz/corpus/", "LICENSE")
 # What shows how a key is recognised needs its first line.
 KEY_MARKERS_ALLOWED = (".cpp", ".hpp", ".py")
 
+PAGE = re.compile(r"\bdocs/[\w./-]+\.md\b")
+
 problems, checked = [], 0
 for path in _tree.files():
     if path.startswith(EXEMPT):
@@ -27,4 +31,7 @@ for path in _tree.files():
                 continue
             if pattern.search(line):
                 problems.append(f"{path}:{number}: {why}")
+        for page in PAGE.findall(line):
+            if not os.path.isfile(os.path.join(_tree.ROOT, page)):
+                problems.append(f"{path}:{number}: names {page}, which is not there")
 _tree.end(problems, checked)

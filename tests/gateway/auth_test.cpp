@@ -30,6 +30,10 @@ TEST_CASE("guard: every method, every kind of caller") {
                      {Method::report_policy_status, other, Code::denied},
                      {Method::report_policy_status, nobody, Code::unauthenticated},
                      {Method::report_policy_status, root, Code::denied},
+                     {Method::report_main_process_exit, own, Code::internal},
+                     {Method::report_main_process_exit, other, Code::denied},
+                     {Method::report_main_process_exit, nobody, Code::unauthenticated},
+                     {Method::report_main_process_exit, root, Code::denied},
                      {Method::operator_, own, Code::denied},
                      {Method::operator_, nobody, Code::unauthenticated},
                      {Method::operator_, root, Code::internal}};

@@ -1,6 +1,5 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sqlite3.h>
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
@@ -94,11 +93,7 @@ TEST_CASE("http: the published key is the one that verifies, and no private part
 
 TEST_CASE("http: a database that does not answer is told by /readyz, not by /healthz") {
   const TestHttp gateway;
-  sqlite3* raw = nullptr;
-  REQUIRE(sqlite3_open((gateway.directory / "gateway.db").c_str(), &raw) == SQLITE_OK);
-  CHECK(sqlite3_exec(raw, "DROP TABLE refreshes; DROP TABLE tokens", nullptr, nullptr, nullptr) ==
-        SQLITE_OK);
-  sqlite3_close(raw);
+  gateway.database.change("DROP TABLE refreshes; DROP TABLE tokens");
   CHECK(gateway.ask("GET", "/readyz").starts_with("HTTP/1.1 503 "));
   CHECK(gateway.ask("GET", "/healthz").starts_with("HTTP/1.1 200 "));
 }

@@ -2,39 +2,23 @@
 // What the gateway's tests share: a directory that goes away, a clock that is set by hand, a
 // gateway's parts over a fresh store.
 
-#include <doctest/doctest.h>
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
 
 #include "base/crypto.hpp"
+#include "database.hpp"
 #include "gateway/audit.hpp"
 #include "gateway/authn/authenticator.hpp"
+#include "gateway/authn/rate_limiter.hpp"
 #include "gateway/issue/issuer.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/store/store.hpp"
 
 namespace keyward::gateway {
 
-class TestDirectory {
- public:
-  TestDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "keyward-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TestDirectory() { std::filesystem::remove_all(path_); }
-  TestDirectory(const TestDirectory&) = delete;
-  TestDirectory& operator=(const TestDirectory&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using tests::TestDirectory;
 
 struct TestClock final : Clock {
   TimePoint time{std::chrono::milliseconds{1'800'000'000'000}};
@@ -47,31 +31,28 @@ inline std::string slurp(const std::string& path) {
   return text.str();
 }
 
-inline SandboxRow sandbox_row(const std::string& name) {
-  SandboxRow row;
-  row.id = random_uuid();
-  row.name = name;
-  return row;
-}
+inline NewSandboxRow sandbox_row(const std::string& name) { return {random_uuid(), name, {}, {}}; }
 
 // Two sandboxes, `a` and `b`, and everything that serves them.
 struct TestGateway {
+  TestDatabase database;
   TestDirectory directory;
   TestClock clock;
   Secret key{std::string(32, 'k')};
-  std::unique_ptr<Store> store = *open_sqlite_store(directory / "gateway.db", key);
+  std::unique_ptr<Store> store = *open_store(database.name(), key);
   KeyRing ring{identity::generate_signing_key()};
   Issuer issuer{ring, "test", std::chrono::seconds(3600), *store};
   Authenticator authenticator{ring, issuer.rules(), *store};
   std::unique_ptr<AuditLog> audit = *AuditLog::open(directory / "audit.jsonl", clock);
   Metrics metrics;
-  SandboxRow a = sandbox_row("a"), b = sandbox_row("b");
+  CallLimits limits{RateLimiter({0, 0}), RateLimiter({0, 0})};
+  NewSandboxRow a = sandbox_row("a"), b = sandbox_row("b");
 
   TestGateway() {
     REQUIRE(store->create_sandbox(a, {}));
     REQUIRE(store->create_sandbox(b, {}));
   }
-  std::string token(const SandboxRow& sandbox) {
+  std::string token(const NewSandboxRow& sandbox) {
     return std::string(issuer.issue(sandbox.id, clock.now())->token.reveal());
   }
   Result<Principal> present(const std::string& token, const std::string& refresh_id = "") {

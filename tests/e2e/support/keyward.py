@@ -67,14 +67,16 @@ def credentials_file(bind, access=Keys.access, secret=Keys.secret):
 
 
 class Gateway:
-    """`gateway serve` on loopback with its own keys, database and operator socket."""
+    """`gateway serve` on loopback with its own operator socket, and with keys and database of its own unless it is a replica."""
 
-    def __init__(self, machine, label="gateway", port=17670, options=()):
+    def __init__(self, machine, label="gateway", port=17670, options=(), database=None, tls=None):
         self.machine, self.label, self.port, self.options = machine, label, port, options
         self.folder = machine.folder(label, 0o700)
-        self.tls, self.socket = os.path.join(self.folder, "tls"), os.path.join(
-            machine.folder(os.path.join(label, "operator"), 0o700), "operator.sock")
-        self.must("certgen", "--output-dir", self.tls)
+        self.database = database or os.path.join(self.folder, "gateway.db")
+        self.socket = os.path.join(machine.folder(os.path.join(label, "operator"), 0o700), "operator.sock")
+        self.tls = tls or os.path.join(self.folder, "tls")
+        if not tls:
+            self.must("certgen", "--output-dir", self.tls)
         self.process = None
 
     @property
@@ -83,8 +85,8 @@ class Gateway:
 
     def start(self):
         self.process = self.machine.start(self.label, [
-            GATEWAY, "serve", "--tls-dir", self.tls, "--database", os.path.join(self.folder, "gateway.db"), "--listen",
-            f"127.0.0.1:{self.port}", "--audit-log", os.path.join(self.folder, "audit.jsonl"), "--log-level", "info",
+            GATEWAY, "serve", "--tls-dir", self.tls, "--database", self.database, "--listen", f"127.0.0.1:{self.port}",
+            "--audit-log", os.path.join(self.folder, "audit.jsonl"), "--log-level", "info",
             "--operator-socket", self.socket, *self.options])
         wait_until(lambda: self.answers() or self.process.poll() is not None, 20, "gateway")
         if self.process.poll() is not None:

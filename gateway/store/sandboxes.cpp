@@ -1,0 +1,142 @@
+#include "gateway/store/sql_store.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+// With the newest revision of its policy, if there is one.
+constexpr std::string_view sandbox_columns =
+    "SELECT s.id, s.name, s.created, p.policy, p.hash, p.version, p.status,"
+    " s.exit_instance, s.exit_code, s.exited FROM sandboxes s"
+    " LEFT JOIN policies p ON p.sandbox_id = s.id"
+    " AND p.version = (SELECT MAX(version) FROM policies WHERE sandbox_id = s.id)";
+
+SandboxRow sandbox_of(const SqlRow& cells) {
+  SandboxRow row;
+  row.id = cells.text(0);
+  row.name = cells.text(1);
+  row.created = time_of(cells.number(2));
+  row.policy = cells.text(3);
+  row.policy_hash = cells.text(4);
+  row.policy_version = static_cast<std::uint32_t>(cells.number(5));
+  row.policy_status = cells.text(6);
+  if (const std::string instance = cells.text(7); !instance.empty())
+    row.exit =
+        MainExit{instance, static_cast<std::int32_t>(cells.number(8)), time_of(cells.number(9))};
+  return row;
+}
+
+Result<> insert_policy(SqlSession& session, const std::string& sandbox_id,
+                       const PolicyRow& policy) {
+  TRY(session.run(
+      "INSERT INTO policies (sandbox_id, version, policy, hash, source, created, status)"
+      " VALUES (?, ?, ?, ?, ?, ?, 'pending')",
+      {sandbox_id, std::int64_t{policy.version}, Blob{policy.policy}, policy.hash, policy.source,
+       millis(policy.created)}));
+  return {};
+}
+
+}  // namespace
+
+Result<> SqlStore::create_sandbox(const NewSandboxRow& sandbox,
+                                  const std::vector<std::string>& provider_names) {
+  return transact(*database_, [&](SqlSession& session) -> Result<> {
+    auto inserted = session.run("INSERT INTO sandboxes (id, name, created) VALUES (?, ?, ?)",
+                                {sandbox.id, sandbox.name, millis(sandbox.created)});
+    if (!inserted && inserted.error().code == Code::exists)
+      return fail(Code::exists, "sandbox '" + sandbox.name + "' already exists");
+    if (!inserted) return tl::unexpected(std::move(inserted).error());
+    if (sandbox.policy) TRY(insert_policy(session, sandbox.id, *sandbox.policy));
+    for (const std::string& provider : provider_names)
+      TRY(attach_in(session, sandbox.name, provider));
+    return {};
+  });
+}
+
+Result<std::vector<SandboxRow>> SqlStore::sandboxes() {
+  TRY_ASSIGN(const SqlResult found, run(std::string(sandbox_columns) + " ORDER BY s.name", {}));
+  std::vector<SandboxRow> rows;
+  for (const SqlRow& row : found.rows) rows.push_back(sandbox_of(row));
+  return rows;
+}
+
+Result<SandboxRow> SqlStore::find_sandbox(std::string_view where, const std::string& value) {
+  TRY_ASSIGN(const SqlResult found, run(std::string(sandbox_columns).append(where), {value}));
+  if (found.rows.empty()) return fail(Code::not_found, "sandbox not found");
+  return sandbox_of(found.rows[0]);
+}
+
+Result<SandboxRow> SqlStore::sandbox_by_id(const std::string& id) {
+  return find_sandbox(" WHERE s.id = ?", id);
+}
+Result<SandboxRow> SqlStore::sandbox_by_name(const std::string& name) {
+  return find_sandbox(" WHERE s.name = ?", name);
+}
+
+Result<bool> SqlStore::delete_sandbox(const std::string& name) {
+  // Its tokens, policies and attachments follow.
+  TRY_ASSIGN(const SqlResult done, run("DELETE FROM sandboxes WHERE name = ?", {name}));
+  return done.changed > 0;
+}
+
+Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const PolicyRow& policy) {
+  return transact(*database_, [&](SqlSession& session) -> Result<std::uint32_t> {
+    TRY_ASSIGN(const SqlResult newest,
+               session.run("SELECT version, hash FROM policies WHERE sandbox_id = ?"
+                           " ORDER BY version DESC LIMIT 1",
+                           {sandbox_id}));
+    PolicyRow next = policy;
+    next.version = newest.rows.empty() ? 1 : static_cast<std::uint32_t>(newest.rows[0].number(0));
+    if (!newest.rows.empty()) {
+      if (newest.rows[0].text(1) == policy.hash) return next.version;  // nothing new
+      ++next.version;
+    }
+    const Result<> inserted = insert_policy(session, sandbox_id, next);
+    if (inserted) return next.version;
+    if (inserted.error().code == Code::denied) return fail(Code::not_found, "sandbox not found");
+    // The version is taken: another replica was faster.
+    return fail(inserted.error().code == Code::exists ? Code::conflict : inserted.error().code,
+                inserted.error().what);
+  });
+}
+
+Result<std::vector<PolicyRow>> SqlStore::policies(const std::string& sandbox_id) {
+  TRY_ASSIGN(const SqlResult found,
+             run("SELECT version, policy, hash, source, created, status, load_error FROM policies"
+                 " WHERE sandbox_id = ? ORDER BY version",
+                 {sandbox_id}));
+  std::vector<PolicyRow> rows;
+  for (const SqlRow& row : found.rows)
+    rows.push_back({static_cast<std::uint32_t>(row.number(0)), row.text(1), row.text(2),
+                    row.text(3), time_of(row.number(4)), row.text(5), row.text(6)});
+  return rows;
+}
+
+Result<> SqlStore::set_policy_status(const std::string& sandbox_id, const PolicyReport& report) {
+  return transact(*database_, [&](SqlSession& session) -> Result<> {
+    const std::int64_t version = report.version;
+    TRY_ASSIGN(const SqlResult set,
+               session.run("UPDATE policies SET status = ?, load_error = ?"
+                           " WHERE sandbox_id = ? AND version = ?",
+                           {std::string_view(report.load_error.empty() ? "loaded" : "failed"),
+                            report.load_error, sandbox_id, version}));
+    if (set.changed == 0) return fail(Code::not_found, "policy revision not found");
+    if (!report.load_error.empty()) return {};
+    TRY(
+        session.run("UPDATE policies SET status = 'superseded' WHERE sandbox_id = ?"
+                    " AND version < ? AND status <> 'failed'",
+                    {sandbox_id, version}));
+    return {};
+  });
+}
+
+Result<> SqlStore::set_exit(const std::string& sandbox_id, const MainExit& exit) {
+  TRY_ASSIGN(const SqlResult set,
+             run("UPDATE sandboxes SET exit_instance = ?, exit_code = ?, exited ="
+                 " CASE exit_instance WHEN ? THEN exited ELSE ? END WHERE id = ?",
+                 {exit.instance_id, std::int64_t{exit.code}, exit.instance_id, millis(exit.time),
+                  sandbox_id}));
+  if (set.changed == 0) return fail(Code::not_found, "sandbox not found");
+  return {};
+}
+
+}  // namespace keyward::gateway

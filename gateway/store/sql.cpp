@@ -1,0 +1,31 @@
+#include "gateway/store/sql.hpp"
+
+namespace keyward::gateway {
+
+std::string SqlRow::text(std::size_t column) const {
+  const auto* text = std::get_if<std::string>(&cells.at(column));
+  return text == nullptr ? std::string() : *text;
+}
+
+std::int64_t SqlRow::number(std::size_t column) const {
+  const auto* number = std::get_if<std::int64_t>(&cells.at(column));
+  return number == nullptr ? 0 : *number;
+}
+
+bool names_postgres(std::string_view database) {
+  return database.starts_with("postgresql://") || database.starts_with("postgres://");
+}
+
+Result<> Transaction::commit() {
+  SqlSession* session = std::exchange(session_, nullptr);
+  Result<SqlResult> done = session->run("COMMIT");
+  if (done) return {};
+  (void)session->run("ROLLBACK");  // SQLite: a commit that met a lock leaves the transaction open
+  return tl::unexpected(std::move(done).error());
+}
+
+Transaction::~Transaction() {
+  if (session_ != nullptr) (void)session_->run("ROLLBACK");
+}
+
+}  // namespace keyward::gateway

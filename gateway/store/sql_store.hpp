@@ -1,0 +1,60 @@
+#pragma once
+// The store over SQL.  Sandboxes and policies, providers, and tokens have a file each.
+
+#include "gateway/store/sealing.hpp"
+#include "gateway/store/sql.hpp"
+#include "gateway/store/store.hpp"
+
+namespace keyward::gateway {
+
+class SqlStore final : public Store {
+ public:
+  SqlStore(std::unique_ptr<SqlDatabase> database, Sealer sealer)
+      : database_(std::move(database)), sealer_(std::move(sealer)) {}
+  Result<> migrate();  // before anything else
+
+  Result<> create_sandbox(const NewSandboxRow& sandbox,
+                          const std::vector<std::string>& provider_names) override;
+  Result<std::vector<SandboxRow>> sandboxes() override;
+  Result<SandboxRow> sandbox_by_id(const std::string& id) override;
+  Result<SandboxRow> sandbox_by_name(const std::string& name) override;
+  Result<bool> delete_sandbox(const std::string& name) override;
+
+  Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy) override;
+  Result<std::vector<PolicyRow>> policies(const std::string& sandbox_id) override;
+  Result<> set_policy_status(const std::string& sandbox_id, const PolicyReport& report) override;
+
+  Result<> set_exit(const std::string& sandbox_id, const MainExit& exit) override;
+
+  Result<> create_provider(const ProviderRow& provider) override;
+  Result<std::vector<ProviderRow>> providers() override;
+  Result<bool> delete_provider(const std::string& name) override;
+  Result<bool> attach(const std::string& sandbox, const std::string& provider) override;
+  Result<bool> detach(const std::string& sandbox, const std::string& provider) override;
+  Result<std::vector<ProviderRow>> providers_of(const std::string& sandbox_id) override;
+
+  Result<> add_token(const TokenRow& token) override;
+  Result<TokenStatus> token_status(const std::string& jti) override;
+  Result<> supersede(const std::string& old_jti, const std::string& refresh_id,
+                     const TokenRow& next, TimePoint now) override;
+  Result<> note_use(const std::string& jti) override;
+  Result<> prune(TimePoint now) override;
+
+ private:
+  // One statement, in a session of its own.
+  Result<SqlResult> run(std::string_view sql, std::initializer_list<SqlParameter> parameters);
+  Result<> check_key(SqlSession& session);
+  Result<SandboxRow> find_sandbox(std::string_view where, const std::string& value);
+  Result<std::vector<ProviderRow>> providers_from(const SqlResult& found);
+
+  std::unique_ptr<SqlDatabase> database_;
+  Sealer sealer_;
+};
+
+// Shared by the files.
+std::int64_t millis(TimePoint time);
+TimePoint time_of(std::int64_t value);
+Result<bool> attach_in(SqlSession& session, const std::string& sandbox,
+                       const std::string& provider);
+
+}  // namespace keyward::gateway

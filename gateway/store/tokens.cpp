@@ -1,0 +1,81 @@
+#include "gateway/store/sql_store.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+constexpr std::string_view status_of_token =
+    "SELECT t.revoked, r.refresh_id, t.refreshed FROM tokens t LEFT JOIN refreshes r"
+    " ON r.old_jti = t.jti WHERE t.jti = ?";
+
+TokenStatus status_from(const SqlResult& found) {
+  if (found.rows.empty()) return {};
+  const SqlRow& row = found.rows[0];
+  if (row.number(0) == 0) return {TokenState::active, "", {}};
+  const std::string refresh_id = row.text(1);
+  return {refresh_id.empty() ? TokenState::revoked : TokenState::superseded, refresh_id,
+          time_of(row.number(2))};
+}
+
+Result<> insert_token(SqlSession& session, const TokenRow& token) {
+  auto done = session.run("INSERT INTO tokens (jti, sandbox_id, expires) VALUES (?, ?, ?)",
+                          {token.jti, token.sandbox_id, millis(token.expires)});
+  if (done) return {};
+  if (done.error().code == Code::denied) return fail(Code::not_found, "sandbox not found");
+  return tl::unexpected(std::move(done).error());
+}
+
+}  // namespace
+
+Result<> SqlStore::add_token(const TokenRow& token) {
+  TRY_ASSIGN(const SqlLease session, database_->lease());
+  return insert_token(*session, token);
+}
+
+Result<TokenStatus> SqlStore::token_status(const std::string& jti) {
+  TRY_ASSIGN(const SqlResult found, run(status_of_token, {jti}));
+  return status_from(found);
+}
+
+Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refresh_id,
+                             const TokenRow& next, TimePoint now) {
+  return transact(*database_, [&](SqlSession& session) -> Result<> {
+    // Asked again inside the transaction: of two refreshes at the same time only one may win.
+    TRY_ASSIGN(const SqlResult found, session.run(status_of_token, {old_jti}));
+    const TokenStatus status = status_from(found);
+    const bool repeat = status.state == TokenState::superseded && status.refresh_id == refresh_id;
+    if (status.state != TokenState::active && !repeat)
+      return fail(Code::unauthenticated, "invalid token: it has been refreshed or revoked");
+    TRY(insert_token(session, next));
+    // What an earlier answer to the same refresh carried is dead with this one.
+    TRY(
+        session.run("UPDATE tokens SET revoked = 1"
+                    " WHERE jti IN (SELECT new_jti FROM refreshes WHERE old_jti = ?)",
+                    {old_jti}));
+    // A repeat does not move the instant.
+    TRY(
+        session.run("UPDATE tokens SET revoked = 1,"
+                    " refreshed = CASE refreshed WHEN 0 THEN ? ELSE refreshed END WHERE jti = ?",
+                    {millis(now), old_jti}));
+    TRY(
+        session.run("INSERT INTO refreshes VALUES (?, ?, ?)"
+                    " ON CONFLICT(old_jti) DO UPDATE SET new_jti = excluded.new_jti",
+                    {old_jti, refresh_id, next.jti}));
+    return {};
+  });
+}
+
+Result<> SqlStore::note_use(const std::string& jti) {
+  TRY_ASSIGN(const SqlLease session, database_->lease());
+  TRY_ASSIGN(const SqlResult pending,
+             session->run("SELECT 1 FROM refreshes WHERE new_jti = ?", {jti}));
+  if (pending.rows.empty()) return {};  // the usual case costs no write
+  TRY(session->run("DELETE FROM refreshes WHERE new_jti = ?", {jti}));
+  return {};
+}
+
+Result<> SqlStore::prune(TimePoint now) {
+  TRY(run("DELETE FROM tokens WHERE expires < ?", {millis(now)}));
+  return {};
+}
+
+}  // namespace keyward::gateway
