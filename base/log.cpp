@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <mutex>
+#include <shared_mutex>
 
 #include "base/clock.hpp"
 
@@ -12,23 +14,15 @@ namespace keyward::log {
 namespace {
 
 std::atomic<Level> threshold{Level::info};
+std::shared_mutex& observer_mutex() {
+  static std::shared_mutex mutex;
+  return mutex;
+}
+Observer* observed_by = nullptr;  // guarded by observer_mutex()
+
 std::string& program() {
   static std::string name = "keyward";
   return name;
-}
-
-std::string_view name_of(Level level) {
-  switch (level) {
-    case Level::debug:
-      return "debug";
-    case Level::info:
-      return "info";
-    case Level::warn:
-      return "warn";
-    case Level::error:
-      return "error";
-  }
-  return "error";
 }
 
 // Length of the UTF-8 sequence at `i`, or 0 where it is malformed (RFC 3629 section 4, overlong
@@ -68,6 +62,25 @@ std::string as_text(Level level, std::string_view event, Fields fields) {
 
 }  // namespace
 
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warn:
+      return "warn";
+    case Level::error:
+      return "error";
+  }
+  return "error";
+}
+
+void set_observer(Observer* observer) {
+  const std::unique_lock lock(observer_mutex());
+  observed_by = observer;
+}
+
 void set_level(Level level) { threshold = level; }
 void set_program(std::string_view name) { program() = name; }
 
@@ -94,6 +107,10 @@ std::string json_quote(std::string_view text) {
 }
 
 void write(Level level, std::string_view event, Fields fields) {
+  {
+    const std::shared_lock lock(observer_mutex());
+    if (observed_by != nullptr) observed_by->line(level, event, fields);
+  }
   if (level < threshold.load(std::memory_order_relaxed)) return;
   static const bool terminal = ::isatty(STDERR_FILENO) == 1;
   const std::string line = terminal ? as_text(level, event, fields) : as_json(level, event, fields);

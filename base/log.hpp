@@ -15,6 +15,17 @@ enum class Level { debug, info, warn, error };
 
 using Fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
+std::string_view name_of(Level level);
+
+// Gets each line on the thread that logs, whatever the level of the log itself is.  Must not log.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void line(Level level, std::string_view event, Fields fields) = 0;
+};
+// Null: nobody.  When it returns, the one before is not called any more.
+void set_observer(Observer* observer);
+
 // Once, by main, before any thread.  Unknown names are refused by the option parser, not here.
 void set_level(Level level);
 void set_program(std::string_view name);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "gateway/config_file.hpp"
 #include "gateway/token_limits.hpp"
@@ -26,6 +27,7 @@ Examples:
   gateway sandbox create build --policy policy.yaml --provider prod --token-out /etc/openshell/auth/sandbox.jwt
   gateway sandbox token build --out /etc/openshell/auth/sandbox.jwt
   gateway sandbox list --json
+  gateway sandbox logs build --follow
   gateway policy set build policy.yaml
   gateway keys rotate --tls-dir /etc/keyward/gateway)";
 
@@ -156,6 +158,12 @@ void declare_sandbox(CLI::App& app, Parsed& parsed) {
       declare_verb(*sandbox, parsed, command,
                    {Verb::remove, "delete", "Delete one; its tokens are dead at once"});
   remove->add_option("NAME", command.name)->required();
+  CLI::App* logs =
+      declare_verb(*sandbox, parsed, command,
+                   {Verb::logs, "logs",
+                    "Show what its supervisor has logged; the last thousand lines are kept"});
+  logs->add_option("NAME", command.name)->required();
+  logs->add_flag("--follow", command.follow, "go on until interrupted");
   CLI::App* token =
       declare_verb(*sandbox, parsed, command,
                    {Verb::token, "token", "Issue a new token; older ones stay valid"});
@@ -289,8 +297,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   const auto* serve = std::get_if<ServeOptions>(&options.action);
   if (serve == nullptr) return options;
   ServeOptions first = *serve;
-  const char* variable = std::getenv("OPENSHELL_GATEWAY_CONFIG");
-  if (first.config.empty() && variable != nullptr) first.config = variable;
+  if (first.config.empty()) first.config = environment_map()["OPENSHELL_GATEWAY_CONFIG"];
   return first.config.empty() ? std::move(options) : with_file(arguments, first);
 }
 

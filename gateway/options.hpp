@@ -38,8 +38,9 @@ struct ServeOptions {
 };
 
 struct SandboxCommand {
-  enum class Verb { create, list, get, remove, token } verb = Verb::list;
+  enum class Verb { create, list, get, remove, token, logs } verb = Verb::list;
   std::string name, policy_file, token_file;
+  bool follow = false;
   std::vector<std::string> providers;
 };
 

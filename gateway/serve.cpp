@@ -159,7 +159,8 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   Metrics metrics;
   CallLimits limits{RateLimiter(rate_of(options.calls_per_second)),
                     RateLimiter(rate_of(options.failures_per_second))};
-  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics, limits};
+  LogBook logs;
+  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics, limits, logs};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
   TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,

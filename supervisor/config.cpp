@@ -148,6 +148,17 @@ Result<> collect_hidden(Config& config) {
   return {};
 }
 
+Result<std::optional<log::Level>> push_level(const EnvironmentMap& environment) {
+  constexpr const char* name = "OPENSHELL_LOG_PUSH_LEVEL";
+  const std::string text = value_of(environment, name);
+  if (text.empty()) return log::Level::info;
+  if (text == "off") return std::nullopt;
+  for (const auto level :
+       {log::Level::debug, log::Level::info, log::Level::warn, log::Level::error})
+    if (text == log::name_of(level)) return level;
+  return fail(Code::invalid, std::string(name) + ": debug, info, warn, error or off");
+}
+
 Result<> check_modes(const Config& config) {
   if (!config.gateway) return {};
   if (!config.options.policy_file.empty())
@@ -181,6 +192,7 @@ Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
   settings.sandbox_id = value_of(environment, "OPENSHELL_SANDBOX_ID");
   TRY_ASSIGN(settings.poll_seconds,
              seconds_of(environment, "OPENSHELL_POLICY_POLL_INTERVAL_SECS", 10));
+  TRY_ASSIGN(settings.push_level, push_level(environment));
   return settings;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/result.hpp"
 #include "identity/rpc/gateway_client.hpp"
 #include "netproxy/io/proxy.hpp"
@@ -28,6 +29,7 @@ struct GatewaySettings {
   std::string kubernetes_token_file;  // OPENSHELL_K8S_SA_TOKEN_FILE
   std::string control_socket;         // KEYWARD_CONTROL_SOCKET; empty = default_control_path()
   unsigned poll_seconds = 10;
+  std::optional<log::Level> push_level = log::Level::info;  // OPENSHELL_LOG_PUSH_LEVEL; none: off
 };
 
 // From OPENSHELL_ENDPOINT and its companions, whether or not an endpoint is set.

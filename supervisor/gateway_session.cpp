@@ -83,6 +83,7 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   session->refresher_ = std::make_unique<identity::Refresher>(identity::RefresherDeps{
       session->slot_, *session->client_, session->clock_, file ? &*file : nullptr});
   TRY(session->open_control_socket());
+  session->start_log_push();
   session->poller_ =
       std::jthread([self = session.get()](const std::stop_token& stop) { self->run(stop); });
   return session;
@@ -93,6 +94,13 @@ GatewaySession::GatewaySession(SessionInputs& inputs)
       policy_(inputs.policy),
       credentials_(inputs.credentials),
       clock_(inputs.clock) {}
+
+void GatewaySession::start_log_push() {
+  if (!settings_.push_level) return;
+  log_push_.emplace(
+      [this](const auto& lines) { return client_->push_logs(slot_.get()->sandbox_id, lines); },
+      *settings_.push_level, clock_);
+}
 
 GatewaySession::~GatewaySession() {
   poller_.request_stop();
@@ -281,6 +289,8 @@ void GatewaySession::report_exit(int code) {
   const auto reported =
       client_->report_main_process_exit({slot_.get()->sandbox_id, instance_id_, code});
   if (!reported) log::warn("exit_not_reported", {{"detail", reported.error().message}});
+  if (!reported) client_->cancel();  // nor will it take log lines
+  log_push_.reset();
 }
 
 RpcResult<std::shared_ptr<const identity::Token>> GatewaySession::refresh() {

@@ -24,6 +24,7 @@
 #include "supervisor/config.hpp"
 #include "supervisor/control_socket.hpp"
 #include "supervisor/debug_answer.hpp"
+#include "supervisor/log_push.hpp"
 
 namespace keyward::supervisor {
 
@@ -50,7 +51,8 @@ class GatewaySession final : public DebugTarget {
   const EnvironmentMap& provided() const { return provided_; }  // configuration for the program
   bool gives_placeholder() const { return gives_placeholder_; }
 
-  // Tells the gateway how the program ended; gives up after three seconds.
+  // Tells the gateway how the program ended, and the last lines of the log; each gives up after
+  // three seconds.
   void report_exit(int code);
 
   // DebugTarget: any thread.
@@ -64,6 +66,7 @@ class GatewaySession final : public DebugTarget {
   Result<> acquire(Secret token);
   Result<> load_first();
   Result<> open_control_socket();
+  void start_log_push();
   void take_environment(identity::ProviderEnvironment environment);
   Result<> take_policy(const identity::SandboxConfig& config);
 
@@ -105,6 +108,7 @@ class GatewaySession final : public DebugTarget {
   std::condition_variable_any wait_;
   std::unique_ptr<identity::Refresher> refresher_;
   std::unique_ptr<ControlSocket> control_;
+  std::optional<LogPush> log_push_;
   std::jthread poller_;  // the threads come last: what they use outlives them
 };
 

@@ -23,6 +23,7 @@ constexpr struct {
     {Method::get_sandbox_provider_environment, Rule::same_sandbox},
     {Method::report_policy_status, Rule::same_sandbox},
     {Method::report_main_process_exit, Rule::same_sandbox},
+    {Method::push_sandbox_logs, Rule::same_sandbox},
     {Method::operator_, Rule::operator_only},
 };
 

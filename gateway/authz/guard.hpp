@@ -15,6 +15,7 @@ enum class Method {
   get_sandbox_provider_environment,
   report_policy_status,
   report_main_process_exit,
+  push_sandbox_logs,
   operator_
 };
 

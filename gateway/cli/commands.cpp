@@ -141,6 +141,8 @@ Result<> run_sandbox_command(OperatorClient& client, const SandboxCommand& comma
     case Verb::remove:
       return require(client.delete_sandbox(command.name),
                      "sandbox '" + command.name + "' not found");
+    case Verb::logs:
+      return print_logs(client, command, json);
     case Verb::token:
       return deliver_token(client, command.name, command.token_file);
   }

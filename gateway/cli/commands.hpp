@@ -8,6 +8,7 @@
 namespace keyward::gateway {
 
 Result<> run_sandbox_command(OperatorClient& client, const SandboxCommand& command, bool json);
+Result<> print_logs(OperatorClient& client, const SandboxCommand& command, bool json);
 Result<> run_policy_command(OperatorClient& client, const PolicyCommand& command, bool json);
 Result<> run_keys_command(const KeysCommand& command, bool json);  // on the files themselves
 Result<> run_provider_command(OperatorClient& client, const ProviderCommand& command, bool json);

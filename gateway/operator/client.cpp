@@ -123,6 +123,23 @@ class Client final : public OperatorClient {
                      time_of(response.expires_at_ms())};
   }
 
+  Result<std::vector<LogLineInfo>> logs(const std::string& sandbox, std::uint64_t after) override {
+    v1::GetLogsRequest request;
+    request.set_sandbox(sandbox);
+    request.set_after(after);
+    v1::GetLogsResponse response;
+    TRY(call(&v1::Operator::Stub::GetLogs, request, response));
+    std::vector<LogLineInfo> lines;
+    for (const auto& line : response.lines())
+      lines.push_back({line.number(),
+                       time_of(line.timestamp_ms()),
+                       line.level(),
+                       line.target(),
+                       line.message(),
+                       {line.fields().begin(), line.fields().end()}});
+    return lines;
+  }
+
   Result<PolicyInfo> set_policy(const NewPolicy& policy) override {
     v1::SetPolicyRequest request;
     request.set_sandbox(policy.sandbox);

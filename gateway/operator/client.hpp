@@ -44,6 +44,13 @@ struct PolicyInfo {
   bool needs_restart = false;  // of set_policy: more than the network rules differ
 };
 
+struct LogLineInfo {
+  std::uint64_t number = 0;
+  TimePoint time;
+  std::string level, target, message;
+  std::map<std::string, std::string> fields;
+};
+
 struct NewPolicy {
   std::string sandbox, yaml, file;
 };
@@ -71,6 +78,10 @@ class OperatorClient {
   virtual Result<SandboxInfo> sandbox(const std::string& name) = 0;
   virtual Result<bool> delete_sandbox(const std::string& name) = 0;
   virtual Result<TokenInfo> issue_token(const std::string& sandbox) = 0;
+
+  // Those above the number `after` that one answer holds, oldest first; none: there are no more.
+  virtual Result<std::vector<LogLineInfo>> logs(const std::string& sandbox,
+                                                std::uint64_t after) = 0;
 
   virtual Result<PolicyInfo> set_policy(const NewPolicy& policy) = 0;
   virtual Result<std::vector<PolicyInfo>> policies(const std::string& sandbox) = 0;

@@ -22,6 +22,8 @@ namespace {
 
 namespace v1 = keyward::operators::v1;
 
+constexpr std::size_t answer_limit = std::size_t{1} << 20;  // bytes
+
 std::int64_t millis(TimePoint time) { return time.time_since_epoch().count(); }
 
 // Deterministic, so that the same policy has the same hash whenever it is given.
@@ -64,6 +66,15 @@ void fill(const PolicyRow& row, v1::PolicyRecord& record) {
   record.set_status(row.status);
   record.set_load_error(row.load_error);
   record.set_policy_yaml(row.source);
+}
+
+void fill(const LogLine& line, v1::LogLine& wire) {
+  wire.set_number(line.number);
+  wire.set_timestamp_ms(millis(line.time));
+  wire.set_level(line.level);
+  wire.set_target(line.target);
+  wire.set_message(line.message);
+  wire.mutable_fields()->insert(line.fields.begin(), line.fields.end());
 }
 
 void fill(const ProviderRow& row, v1::ProviderRecord& record) {
@@ -164,7 +175,9 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status DeleteSandbox(grpc::ServerContext*, const v1::SandboxName* request,
                              v1::DeleteSandboxResponse* response) override {
     return answer("DeleteSandbox", [&]() -> Result<> {
+      const auto sandbox = deps_.store.sandbox_by_name(request->name());
       TRY_ASSIGN(const bool deleted, deps_.store.delete_sandbox(request->name()));
+      if (deleted && sandbox) deps_.logs.forget(sandbox->id);
       response->set_deleted(deleted);
       return {};
     });
@@ -178,6 +191,18 @@ class OperatorService final : public v1::Operator::Service {
       response->set_token(std::string(issued.token.reveal()));
       response->set_expires_at_ms(millis(issued.expires));
       response->set_sandbox_id(row.id);
+      return {};
+    });
+  }
+
+  grpc::Status GetLogs(grpc::ServerContext*, const v1::GetLogsRequest* request,
+                       v1::GetLogsResponse* response) override {
+    return answer("GetLogs", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
+      for (const LogLine& line : deps_.logs.lines(sandbox.id, request->after())) {
+        if (response->ByteSizeLong() > answer_limit) break;  // the rest: asked for by its number
+        fill(line, *response->add_lines());
+      }
       return {};
     });
   }
@@ -286,6 +311,7 @@ class OperatorService final : public v1::Operator::Service {
   static void fill(const ProviderRow& row, v1::ProviderRecord& record) {
     gateway::fill(row, record);
   }
+  static void fill(const LogLine& line, v1::LogLine& wire) { gateway::fill(line, wire); }
   static void fill(const PolicyRow& row, v1::PolicyRecord& record) { gateway::fill(row, record); }
 
   // Only root reaches this service: OperatorSocket asks the kernel before a connection is served.

@@ -5,6 +5,8 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "gateway/authz/guard.hpp"
+#include "gateway/rpc/admission.hpp"
+#include "gateway/rpc/log_stream.hpp"
 #include "gateway/rpc/provider_environment.hpp"
 #include "gateway/rpc/status.hpp"
 #include "openshell.grpc.pb.h"
@@ -16,18 +18,6 @@ namespace v1 = openshell::v1;
 namespace sandbox_v1 = openshell::sandbox::v1;
 
 constexpr std::size_t instance_limit = 128;  // bytes
-
-std::string_view metadata(const grpc::ServerContext& context, const char* name) {
-  const auto found = context.client_metadata().find(name);
-  return found == context.client_metadata().end()
-             ? std::string_view()
-             : std::string_view(found->second.data(), found->second.size());
-}
-
-std::string caller_of(const Principal& principal) {
-  if (principal.kind == PrincipalKind::sandbox) return "sandbox:" + principal.sandbox_id;
-  return principal.kind == PrincipalKind::operator_ ? "operator" : "anonymous";
-}
 
 // What the operator is shown.  Never empty: that would mean that the policy is loaded.
 std::string load_error_of(const v1::ReportPolicyStatusRequest& request) {
@@ -42,7 +32,10 @@ std::uint64_t first_bytes(const Digest& digest) {
   return value;
 }
 
-class SandboxService final : public v1::OpenShell::Service {
+// The one method that is a long stream: it holds no thread while nothing comes.
+using Base = v1::OpenShell::WithCallbackMethod_PushSandboxLogs<v1::OpenShell::Service>;
+
+class SandboxService final : public Base {
  public:
   explicit SandboxService(ServiceDeps deps) : deps_(deps) {}
 
@@ -61,7 +54,7 @@ class SandboxService final : public v1::OpenShell::Service {
         [&](const Principal& principal) -> Result<> {
           if (request->extension_service_names_size() > 0)
             return fail(Code::unsupported, "extension credentials are not served by this version");
-          std::string refresh_id(metadata(*context, "x-keyward-refresh-id"));
+          std::string refresh_id(metadata_of(*context, "x-keyward-refresh-id"));
           if (refresh_id.size() > 128)
             return fail(Code::invalid, "x-keyward-refresh-id is too long");
           if (refresh_id.empty())
@@ -145,51 +138,18 @@ class SandboxService final : public v1::OpenShell::Service {
         });
   }
 
- private:
-  struct Call {
-    Method method;
-    const char* name;
-    std::string sandbox_id;
-  };
+  grpc::ServerReadReactor<v1::PushSandboxLogsRequest>* PushSandboxLogs(
+      grpc::CallbackServerContext* context, v1::PushSandboxLogsResponse*) override {
+    return open_log_stream(*context, deps_);
+  }
 
-  // The one way into every handler.
+ private:
+  // The one way into every other handler.
   template <class Handle>
   grpc::Status answer(const grpc::ServerContext& context, const Call& call, Handle handle) {
-    const grpc::Status status = carry_out(context, call, handle);
-    deps_.metrics.count_request(call.name, status_name(status.error_code()));
-    return status;
-  }
-
-  template <class Handle>
-  grpc::Status carry_out(const grpc::ServerContext& context, const Call& call, Handle& handle) {
-    const Presented presented{metadata(context, "authorization"),
-                              metadata(context, "x-keyward-refresh-id"),
-                              call.method == Method::refresh_sandbox_token};
-    const Result<Principal> principal =
-        deps_.authenticator.authenticate(presented, deps_.clock.now());
-    // Not in the audit trail: who floods the gateway would flood that too.  The metrics count it.
-    const Result<> within = within_limits(principal, context);
-    if (!within) return to_status(within.error());
-    const Result<> allowed = principal ? authorize(*principal, call.method, call.sandbox_id)
-                                       : tl::unexpected(principal.error());
-    const std::string caller = principal ? caller_of(*principal) : "anonymous";
-    deps_.audit.record({call.name, caller, call.sandbox_id, allowed ? nullptr : &allowed.error()});
-    const Result<> done = allowed ? handle(*principal) : allowed;
-    if (done) return grpc::Status::OK;
-    if (is_own_trouble(done.error()))
-      log::error("request_failed", {{"method", call.name}, {"detail", done.error().what}});
-    return to_status(done.error());
-  }
-
-  Result<> within_limits(const Result<Principal>& principal, const grpc::ServerContext& context) {
-    const TimePoint now = deps_.clock.now();
-    if (principal && principal->kind == PrincipalKind::sandbox) {
-      if (deps_.limits.sandboxes.allow(principal->sandbox_id, now)) return {};
-      return fail(Code::exhausted, "rate limit exceeded for this sandbox");
-    }
-    const std::string peer = context.peer();  // ADDRESS:PORT
-    if (deps_.limits.sources.allow(peer.substr(0, peer.find_last_of(':')), now)) return {};
-    return fail(Code::exhausted, "too many unauthenticated calls from this address");
+    const Result<Principal> principal = admit(deps_, context, call);
+    return end_call(deps_, call,
+                    principal ? handle(*principal) : Result<>(tl::unexpected(principal.error())));
   }
 
   ServiceDeps deps_;

@@ -11,6 +11,7 @@
 #include "gateway/authn/authenticator.hpp"
 #include "gateway/authn/rate_limiter.hpp"
 #include "gateway/issue/issuer.hpp"
+#include "gateway/log_book.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/store/store.hpp"
 
@@ -24,6 +25,7 @@ struct ServiceDeps {
   const Clock& clock;
   Metrics& metrics;
   CallLimits& limits;
+  LogBook& logs;
 };
 
 std::unique_ptr<grpc::Service> make_sandbox_service(ServiceDeps deps);

@@ -105,6 +105,30 @@ class GrpcGatewayClient final : public GatewayClient {
     });
   }
 
+  RpcResult<> push_logs(const std::string& sandbox_id,
+                        const std::vector<PushedLine>& lines) override {
+    openshell::v1::PushSandboxLogsRequest batch;
+    batch.set_sandbox_id(sandbox_id);
+    for (const PushedLine& line : lines) {
+      openshell::v1::SandboxLogLine& wire = *batch.add_logs();
+      wire.set_sandbox_id(sandbox_id);
+      wire.set_timestamp_ms(line.time.time_since_epoch().count());
+      wire.set_level(line.level);
+      wire.set_target("supervisor");
+      wire.set_message(line.message);
+      wire.set_source("sandbox");
+      for (const auto& [name, value] : line.fields) (*wire.mutable_fields())[name] = value;
+    }
+    openshell::v1::PushSandboxLogsResponse response;
+    const auto limit = std::chrono::system_clock::now() + farewell_deadline;
+    return call([&](grpc::ClientContext* context) {
+      context->set_deadline(limit);
+      const auto stream = stub_->PushSandboxLogs(context, &response);
+      stream->WriteLast(batch, {});
+      return stream->Finish();
+    });
+  }
+
   void cancel() override {
     const std::lock_guard lock(calls_mutex_);
     cancelled_ = true;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "identity/rpc/endpoint.hpp"
 #include "identity/token/slot.hpp"
@@ -49,6 +50,13 @@ struct ExitReport {
   int exit_code = 0;
 };
 
+// One line of the supervisor's own log.
+struct PushedLine {
+  TimePoint time;
+  std::string level, message;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
 class GatewayClient : public RefreshTransport {
  public:
   // Does not dial: the first call does.  Before any thread of the process reads its environment.
@@ -58,6 +66,9 @@ class GatewayClient : public RefreshTransport {
   virtual RpcResult<ProviderEnvironment> get_provider_environment(
       const std::string& sandbox_id) = 0;
   virtual RpcResult<> report_policy_status(const PolicyReport& report) = 0;
+  // At most three seconds.
+  virtual RpcResult<> push_logs(const std::string& sandbox_id,
+                                const std::vector<PushedLine>& lines) = 0;
   // At most three seconds: it delays the supervisor's own end.
   virtual RpcResult<> report_main_process_exit(const ExitReport& report) = 0;
   // For the end: calls that are under way fail at once, later ones too.

@@ -79,6 +79,19 @@ print(len(s3.get_object(Bucket=bucket, Key="by-gateway")["Body"].read()), os.env
         self.assertEqual(process.returncode, 9)
         self.assertIn("exit_not_reported", told)
 
+    def test_the_supervisors_log_is_the_operators_to_read(self):
+        sandbox = self.sandbox("logging")
+        self.ended_well(sandbox.run("/bin/sh", "-c", "echo the programs own words; echo and more >&2"))
+        lines = [json.loads(line) for line in sandbox.must("sandbox", "logs", sandbox.name, "--json").splitlines()]
+        self.assertIn("policy_loaded", [line["message"] for line in lines])
+        self.assertEqual([line["number"] for line in lines], list(range(1, len(lines) + 1)))
+        self.assertNotIn("the programs own words", json.dumps(lines))
+        self.assertIn('"policy_loaded"', sandbox.must("sandbox", "logs", sandbox.name))
+        self.ended_well(sandbox.run("/bin/true", env={"OPENSHELL_LOG_PUSH_LEVEL": "off"}))
+        self.assertEqual(len(sandbox.must("sandbox", "logs", sandbox.name, "--json").splitlines()), len(lines))
+        self.refused(sandbox.run("/bin/echo", "STARTED", env={"OPENSHELL_LOG_PUSH_LEVEL": "loud"}), "OPENSHELL_LOG_PUSH_LEVEL")
+        self.assertEqual(self.world.gateway.operator("sandbox", "logs", "nobody").returncode, 5)
+
     def test_a_gateway_certificate_of_another_ca(self):
         sandbox = self.sandbox("other-ca")
         stranger = Pki(self.world.machine.folder("other-ca"), "Another CA")

@@ -34,6 +34,10 @@ TEST_CASE("guard: every method, every kind of caller") {
                      {Method::report_main_process_exit, other, Code::denied},
                      {Method::report_main_process_exit, nobody, Code::unauthenticated},
                      {Method::report_main_process_exit, root, Code::denied},
+                     {Method::push_sandbox_logs, own, Code::internal},
+                     {Method::push_sandbox_logs, other, Code::denied},
+                     {Method::push_sandbox_logs, nobody, Code::unauthenticated},
+                     {Method::push_sandbox_logs, root, Code::denied},
                      {Method::operator_, own, Code::denied},
                      {Method::operator_, nobody, Code::unauthenticated},
                      {Method::operator_, root, Code::internal}};

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "gateway/certgen/certgen.hpp"
 #include "gateway/operator/client.hpp"
@@ -30,7 +31,7 @@ network_policies:
 )";
 
 struct TestServer : TestGateway {
-  ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics, limits};
+  ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics, limits, logs};
   std::unique_ptr<RunningServer> server;
 
   explicit TestServer(std::unique_ptr<ServerTls> tls = nullptr) {
@@ -177,6 +178,56 @@ TEST_CASE("server: who calls too often is told so, and nobody else suffers") {
   gateway.clock.time += std::chrono::seconds(2);
   CHECK(code(of_a, gateway.a.id) == StatusCode::OK);
   CHECK(code("junk", gateway.a.id) == StatusCode::UNAUTHENTICATED);
+}
+
+TEST_CASE("server: a sandbox's log lines come from itself, and with a token that is alive") {
+  TestServer gateway;
+  const auto stub = gateway.plain();
+  const std::string token = gateway.token(gateway.a);
+  v1::PushSandboxLogsRequest mine, foreign, nameless, huge;
+  mine.set_sandbox_id(gateway.a.id);
+  mine.add_logs()->set_message("hello");
+  foreign.set_sandbox_id(gateway.b.id);
+  foreign.add_logs()->set_message("forged");
+  nameless.add_logs()->set_message("nobody's");
+  huge.set_sandbox_id(gateway.a.id);
+  for (int i = 0; i < 501; ++i) huge.add_logs()->set_message("x");
+  struct {
+    const char* what;
+    std::vector<const v1::PushSandboxLogsRequest*> batches;
+    grpc::StatusCode code;
+  } const cases[] = {
+      {"own lines, and a batch without an id", {&nameless, &mine, &mine}, grpc::StatusCode::OK},
+      {"nothing", {}, grpc::StatusCode::OK},
+      {"another's", {&foreign}, grpc::StatusCode::PERMISSION_DENIED},
+      {"another's later", {&mine, &foreign}, grpc::StatusCode::PERMISSION_DENIED},
+      {"too many", {&huge}, grpc::StatusCode::INVALID_ARGUMENT}};
+  for (const auto& c : cases) {
+    CAPTURE(c.what);
+    grpc::ClientContext context;
+    prepare(context, token);
+    v1::PushSandboxLogsResponse response;
+    const auto stream = stub->PushSandboxLogs(&context, &response);
+    for (const auto* batch : c.batches) stream->Write(*batch);
+    stream->WritesDone();
+    CHECK(stream->Finish().error_code() == c.code);
+  }
+  CHECK(gateway.logs.lines(gateway.a.id, 0).size() == 3);
+  CHECK(gateway.logs.lines(gateway.b.id, 0).empty());
+
+  grpc::ClientContext context;
+  prepare(context, token);
+  v1::PushSandboxLogsResponse response;
+  const auto stream = stub->PushSandboxLogs(&context, &response);
+  REQUIRE(stream->Write(mine));
+  for (int i = 0; i < 500 && gateway.logs.lines(gateway.a.id, 0).size() == 3; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  REQUIRE(gateway.logs.lines(gateway.a.id, 0).size() == 4);
+  REQUIRE(refresh(*stub, token, "").first.ok());  // what the stream began with is dead
+  stream->Write(mine);
+  stream->WritesDone();
+  CHECK(stream->Finish().error_code() == grpc::StatusCode::ABORTED);
+  CHECK(gateway.logs.lines(gateway.a.id, 0).size() == 4);
 }
 
 TEST_CASE("server: what a supervisor reports") {
@@ -349,7 +400,7 @@ TEST_CASE("server: TLS by our CA is accepted, by another it is not") {
 TEST_CASE("server: plaintext is for loopback addresses") {
   TestGateway gateway;
   const ServiceDeps deps{*gateway.store, gateway.issuer,  gateway.authenticator, *gateway.audit,
-                         gateway.clock,  gateway.metrics, gateway.limits};
+                         gateway.clock,  gateway.metrics, gateway.limits,        gateway.logs};
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:1", "localhost:0", "127.0.0.1"}) {
     CAPTURE(listen);
     const auto refused =

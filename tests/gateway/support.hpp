@@ -13,6 +13,7 @@
 #include "gateway/authn/authenticator.hpp"
 #include "gateway/authn/rate_limiter.hpp"
 #include "gateway/issue/issuer.hpp"
+#include "gateway/log_book.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/store/store.hpp"
 
@@ -45,6 +46,7 @@ struct TestGateway {
   Authenticator authenticator{ring, issuer.rules(), *store};
   std::unique_ptr<AuditLog> audit = *AuditLog::open(directory / "audit.jsonl", clock);
   Metrics metrics;
+  LogBook logs;
   CallLimits limits{RateLimiter({0, 0}), RateLimiter({0, 0})};
   NewSandboxRow a = sandbox_row("a"), b = sandbox_row("b");
 
