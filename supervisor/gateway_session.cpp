@@ -78,12 +78,12 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   TRY(session->acquire(std::move(inputs.token)));
   TRY_ASSIGN(session->client_,
              identity::GatewayClient::connect(session->settings_.endpoint, session->slot_));
+  session->start_log_push();
   TRY(session->load_first());
   std::optional<identity::TokenFile>& file = session->file_;
   session->refresher_ = std::make_unique<identity::Refresher>(identity::RefresherDeps{
       session->slot_, *session->client_, session->clock_, file ? &*file : nullptr});
   TRY(session->open_control_socket());
-  session->start_log_push();
   session->poller_ =
       std::jthread([self = session.get()](const std::stop_token& stop) { self->run(stop); });
   return session;

@@ -45,11 +45,6 @@ std::vector<PushedLine> LogPush::take() {
   std::vector<PushedLine> lines(std::make_move_iterator(queue_.begin()),
                                 std::make_move_iterator(queue_.begin() + count));
   queue_.erase(queue_.begin(), queue_.begin() + count);
-  if (lost_ > 0)  // nothing is dropped silently
-    lines.insert(lines.begin(), {clock_.now(),
-                                 "warn",
-                                 "log_lines_lost",
-                                 {{"count", std::to_string(std::exchange(lost_, 0))}}});
   return lines;
 }
 
@@ -58,6 +53,17 @@ void LogPush::put_back(std::vector<PushedLine> lines) {
   queue_.insert(queue_.begin(), std::make_move_iterator(lines.begin()),
                 std::make_move_iterator(lines.end()));
   for (; queue_.size() > queue_limit; ++lost_) queue_.pop_front();
+}
+
+// Nothing is dropped silently.
+bool LogPush::push_with_losses(std::vector<PushedLine> lines) {
+  const std::uint64_t lost = lost_;
+  if (lost > 0)
+    lines.insert(lines.begin(),
+                 {clock_.now(), "warn", "log_lines_lost", {{"count", std::to_string(lost)}}});
+  if (!push_(lines)) return false;
+  lost_ -= lost;
+  return true;
 }
 
 // Says nothing of its own failures on the log: that would feed it.
@@ -71,7 +77,7 @@ void LogPush::run(const std::stop_token& stop) {
     }
     std::vector<PushedLine> lines = take();
     if (lines.empty()) continue;
-    if (push_(lines)) {
+    if (push_with_losses(lines)) {
       pause = first_pause;
       continue;
     }
@@ -82,7 +88,7 @@ void LogPush::run(const std::stop_token& stop) {
     pause = std::min(pause * 2, longest_pause);
   }
   for (std::vector<PushedLine> last = take(); !last.empty(); last = take())
-    if (!push_(last)) return;
+    if (!push_with_losses(std::move(last))) return;
 }
 
 }  // namespace keyward::supervisor

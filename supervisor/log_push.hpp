@@ -3,6 +3,7 @@
 // sandbox logs`).  Never the program's output.  A gateway that does not answer costs memory for a
 // bounded number of lines, and the log on standard error loses nothing.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -33,6 +34,7 @@ class LogPush final : public log::Observer {
   void run(const std::stop_token& stop);
   std::vector<identity::PushedLine> take();
   void put_back(std::vector<identity::PushedLine> lines);
+  bool push_with_losses(std::vector<identity::PushedLine> lines);
 
   const Push push_;
   const log::Level level_;
@@ -40,7 +42,7 @@ class LogPush final : public log::Observer {
   std::mutex mutex_;  // guards what follows
   std::condition_variable_any more_;
   std::deque<identity::PushedLine> queue_;
-  std::uint64_t lost_ = 0;  // since the last push that arrived
+  std::atomic<std::uint64_t> lost_ = 0;  // since the last push that arrived
   std::jthread thread_;
 };
 

@@ -42,9 +42,8 @@ Code code_of(std::string_view state) {
   if (state == "23505") return Code::exists;                        // unique_violation
   if (state == "23503") return Code::denied;                        // foreign_key_violation
   if (state == "40001" || state == "40P01") return Code::conflict;  // serialization, deadlock
-  if (state == "57014") return Code::timeout;                       // query_canceled
-  // connection, resources, an administrator's shutdown
-  if (state.starts_with("08") || state.starts_with("53") || state.starts_with("57P"))
+  // connection, resources, an administrator's shutdown, statement_timeout
+  if (state.starts_with("08") || state.starts_with("53") || state.starts_with("57"))
     return Code::unavailable;
   return Code::io;
 }
@@ -106,7 +105,9 @@ class PostgresSession final : public SqlSession {
 
   // Before each use: the server may have been restarted since the last one.
   Result<> connect() {
-    if (connection_ && PQstatus(connection_.get()) == CONNECTION_OK) return {};
+    const bool alive = connection_ && PQconsumeInput(connection_.get()) == 1 &&
+                       PQstatus(connection_.get()) == CONNECTION_OK;
+    if (alive) return {};
     const std::array<const char*, 4> names = {"dbname", "connect_timeout", "application_name",
                                               nullptr};
     const std::array<const char*, 4> values = {url_.c_str(), connect_timeout, "keyward-gateway",

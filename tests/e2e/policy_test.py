@@ -31,8 +31,8 @@ class PolicyTest(Case):
                                    self.server)
         self.sandbox.environment["OPENSHELL_POLICY_POLL_INTERVAL_SECS"] = "1"
 
-    def file(self, *endpoints, more=""):
-        return self.machine.write("changed.yaml", policy(list(endpoints)) + more, 0o644)
+    def file(self, *endpoints, **more):
+        return self.machine.write("changed.yaml", policy(list(endpoints), **more), 0o644)
 
     def endpoint(self, **keys):
         return endpoint(self.server.name, self.server.port, self.machine.network().there, **SIGNING, **keys)
@@ -89,7 +89,7 @@ class PolicyTest(Case):
         process = self.sandbox.start("/bin/sleep", "60")
         self.addCleanup(self.machine.stop, process)
         self.wait_for_status(1, "loaded")
-        file = self.file(self.endpoint(), more="filesystem_policy:\n  read_only: [/usr]\n")
+        file = self.file(self.endpoint(), filesystem_policy={"read_only": ["/usr"]})
         self.assertIn("next start", self.ended_well(self.set(file)))
         self.wait_for_status(2, "loaded")
         process.terminate()

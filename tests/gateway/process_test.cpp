@@ -1,86 +1,14 @@
 // The program itself: started, killed in the middle of its life, started again.
-#include <grpcpp/grpcpp.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <thread>
 
 #include "base/bytes.hpp"
-#include "base/unique_fd.hpp"
-#include "gateway/operator/client.hpp"
-#include "openshell.grpc.pb.h"
-#include "support.hpp"
+#include "program.hpp"
 
 using namespace keyward;
 using namespace keyward::gateway;
 namespace v1 = openshell::v1;
 
 namespace {
-
-pid_t spawn(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), GATEWAY_PROGRAM);
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, GATEWAY_PROGRAM, nullptr, nullptr, argv.data(), environ) == 0);
-  return child;
-}
-
-int wait_for(pid_t child) {
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-int free_port() {
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return ntohs(address.sin_port);
-}
-
-class Program {
- public:
-  explicit Program(const std::string& directory) : directory_(directory), port_(free_port()) {
-    pid_ = spawn({"serve", "--tls-dir", directory + "/pki", "--plaintext-loopback", "--listen",
-                  "127.0.0.1:" + std::to_string(port_), "--database", directory + "/gateway.db",
-                  "--operator-socket", socket(), "--audit-log", directory + "/audit.jsonl"});
-    for (int i = 0; i < 300; ++i) {
-      const auto connected = OperatorClient::connect(socket());
-      if (connected && (*connected)->sandboxes()) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    FAIL("the gateway does not answer");
-  }
-  ~Program() { end(SIGTERM); }
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-  int end(int signal) {
-    if (pid_ == 0) return -1;
-    ::kill(pid_, signal);
-    return wait_for(std::exchange(pid_, 0));
-  }
-  void send(int signal) const { ::kill(pid_, signal); }
-  std::string socket() const { return directory_ + "/run/operator.sock"; }
-  std::unique_ptr<v1::OpenShell::Stub> stub() const {
-    return v1::OpenShell::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port_),
-                                                      grpc::InsecureChannelCredentials()));
-  }
-
- private:
-  std::string directory_;
-  int port_;
-  pid_t pid_ = 0;
-};
 
 std::pair<grpc::StatusCode, std::string> refresh(v1::OpenShell::Stub& stub,
                                                  const std::string& token) {

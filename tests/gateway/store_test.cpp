@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "base/bytes.hpp"
 #include "support.hpp"
 
 using namespace keyward;
@@ -40,6 +41,8 @@ TEST_CASE("store: a database of an older version is brought up to date, a newer 
   // As schema 1 left it.
   database.change(
       "DROP TABLE policies; ALTER TABLE tokens DROP COLUMN refreshed;"
+      "ALTER TABLE sandboxes DROP COLUMN exit_instance;"
+      "ALTER TABLE sandboxes DROP COLUMN exit_code; ALTER TABLE sandboxes DROP COLUMN exited;"
       "ALTER TABLE sandboxes ADD COLUMN policy BLOB NOT NULL DEFAULT '';"
       "ALTER TABLE sandboxes ADD COLUMN policy_hash TEXT NOT NULL DEFAULT '';"
       "ALTER TABLE sandboxes ADD COLUMN policy_version BIGINT NOT NULL DEFAULT 0;"
@@ -73,8 +76,8 @@ TEST_CASE("store: a policy's revisions") {
   const auto revision = [](const std::string& text) {
     PolicyRow row;
     row.policy = text;
-    row.hash = "hash of " + text;
-    row.source = "# " + text;
+    row.hash = hex(sha256(text));
+    row.source = "# " + text.substr(0, 3);
     row.created = TimePoint(std::chrono::milliseconds(5));
     return row;
   };
