@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace keyward {
 namespace {
@@ -31,36 +32,39 @@ Code code_of(int error_number) {
   }
 }
 
+struct CodeRow {
+  Code code;
+  std::string_view name;
+  int grpc;  // google.rpc.Code
+};
+constexpr CodeRow code_rows[] = {{Code::invalid, "invalid", 3},
+                                 {Code::timeout, "timeout", 4},
+                                 {Code::not_found, "not_found", 5},
+                                 {Code::exists, "exists", 6},
+                                 {Code::denied, "denied", 7},
+                                 {Code::exhausted, "exhausted", 8},
+                                 {Code::conflict, "conflict", 10},
+                                 {Code::unsupported, "unsupported", 12},
+                                 {Code::io, "io", 13},
+                                 {Code::unavailable, "unavailable", 14},
+                                 {Code::unauthenticated, "unauthenticated", 16},
+                                 {Code::internal, "internal", 13}};
+
+const CodeRow& row_of(Code code) {
+  for (const CodeRow& row : code_rows)
+    if (row.code == code) return row;
+  return *std::rbegin(code_rows);
+}
+
 }  // namespace
 
-std::string_view to_string(Code code) {
-  switch (code) {
-    case Code::invalid:
-      return "invalid";
-    case Code::denied:
-      return "denied";
-    case Code::unauthenticated:
-      return "unauthenticated";
-    case Code::not_found:
-      return "not_found";
-    case Code::exists:
-      return "exists";
-    case Code::conflict:
-      return "conflict";
-    case Code::exhausted:
-      return "exhausted";
-    case Code::unavailable:
-      return "unavailable";
-    case Code::timeout:
-      return "timeout";
-    case Code::unsupported:
-      return "unsupported";
-    case Code::io:
-      return "io";
-    case Code::internal:
-      return "internal";
-  }
-  return "internal";
+std::string_view to_string(Code code) { return row_of(code).name; }
+int grpc_code(Code code) { return row_of(code).grpc; }
+
+Code code_of_grpc(int number) {
+  for (const CodeRow& row : code_rows)
+    if (row.grpc == number && row.code != Code::io) return row.code;
+  return Code::internal;
 }
 
 tl::unexpected<Error> fail_errno(std::string_view what, int error_number) {

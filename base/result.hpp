@@ -27,6 +27,10 @@ enum class Code {
 
 std::string_view to_string(Code code);
 
+// gRPC's status numbers, which are exit codes too (docs/ERRORS.md).
+int grpc_code(Code code);
+Code code_of_grpc(int number);  // Code::internal for a number that no Code has
+
 // `what` names the place, the cause and, where there is one, the remedy.  It never contains a
 // secret: it is safe to log.
 struct [[nodiscard]] Error {

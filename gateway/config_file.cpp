@@ -1,11 +1,9 @@
 #include "gateway/config_file.hpp"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <variant>
 
+#include "base/toml.hpp"
 #include "gateway/token_limits.hpp"
 
 namespace keyward::gateway {
@@ -147,12 +145,8 @@ class Reader {
 
 Result<ServeOptions> parse_config(std::string_view text, const std::string& path,
                                   ServeOptions defaults) {
-  const toml::parse_result parsed = toml::parse(text, path);
-  if (!parsed)
-    return fail(Code::invalid,
-                path + ":" + std::to_string(parsed.error().source().begin.line) +
-                    ": not valid TOML: " + std::string(parsed.error().description()));
-  TRY(Reader(path, defaults).read(parsed.table(), ""));
+  TRY_ASSIGN(const toml::table table, parse_toml(text, path));
+  TRY(Reader(path, defaults).read(table, ""));
   return defaults;
 }
 

@@ -22,9 +22,10 @@ struct LogLine {
 
 class LogBook {  // any thread
  public:
-  static constexpr std::size_t lines_limit = 1000;      // of one sandbox; older ones are forgotten
-  static constexpr std::size_t line_limit = 4096;       // bytes; longer texts are cut
-  static constexpr std::size_t sandboxes_limit = 4096;  // the one that was silent longest goes
+  static constexpr std::size_t lines_limit = 1000;  // of one sandbox; older ones are forgotten
+  static constexpr std::size_t line_limit = 4096;   // bytes; longer texts are cut
+  // Beyond these, the sandbox that was silent longest is forgotten.
+  static constexpr std::size_t sandboxes_limit = 4096, bytes_limit = std::size_t{64} << 20;
 
   void add(const std::string& sandbox_id, std::vector<LogLine> lines);
   // The lines with a number above `after`, oldest first.
@@ -34,12 +35,15 @@ class LogBook {  // any thread
  private:
   struct Page {
     std::deque<LogLine> lines;
+    std::size_t bytes = 0;
     std::uint64_t count = 0, touched = 0;
   };
-  void make_room();
+  void append(Page& page, LogLine line);
+  void drop_silent();
 
   mutable std::mutex mutex_;
   std::map<std::string, Page> pages_;
+  std::size_t bytes_ = 0;  // of all pages
   std::uint64_t turn_ = 0;
 };
 

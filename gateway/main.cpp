@@ -9,36 +9,6 @@
 namespace keyward::gateway {
 namespace {
 
-// gRPC's codes, so that a refusal has one number everywhere (docs/GATEWAY.md).
-int exit_code(Code code) {
-  switch (code) {
-    case Code::invalid:
-      return 3;
-    case Code::timeout:
-      return 4;
-    case Code::not_found:
-      return 5;
-    case Code::exists:
-      return 6;
-    case Code::denied:
-      return 7;
-    case Code::exhausted:
-      return 8;
-    case Code::conflict:
-      return 10;
-    case Code::unsupported:
-      return 12;
-    case Code::unavailable:
-      return 14;
-    case Code::unauthenticated:
-      return 16;
-    case Code::io:
-    case Code::internal:
-      break;
-  }
-  return 13;
-}
-
 Result<> run_certgen(const CertgenOptions& options) {
   TRY_ASSIGN(const auto lines, generate_files(options, SystemClock().now()));
   for (const std::string& line : lines) std::printf("%s\n", line.c_str());
@@ -74,7 +44,7 @@ Result<> run(const Options& options) {
 
 int report(const Error& error) {
   std::fprintf(stderr, "gateway: %s\n", error.what.c_str());
-  return exit_code(error.code);
+  return grpc_code(error.code);
 }
 
 int start(const std::vector<std::string>& arguments) {
@@ -94,6 +64,6 @@ int main(int argc, char** argv) {
     return keyward::gateway::start({argv + 1, argv + argc});
   } catch (const std::exception& error) {  // of a library: nothing of ours throws
     std::fprintf(stderr, "gateway: unexpected failure: %s\n", error.what());
-    return 13;
+    return keyward::grpc_code(keyward::Code::internal);
   }
 }

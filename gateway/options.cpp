@@ -17,8 +17,8 @@ constexpr const char* about =
     "and credentials.";
 
 constexpr const char* footer = R"(Exit codes are gRPC codes:
-  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   10 conflict   12 unsupported
-  13 internal or input/output error   14 no gateway answers   16 unauthenticated
+  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   8 limit reached   10 conflict
+  12 unsupported   13 internal or input/output error   14 no gateway answers   16 unauthenticated
 
 Examples:
   gateway certgen --output-dir /etc/keyward/gateway --server-san gateway.example.com
@@ -222,6 +222,14 @@ void declare_provider(CLI::App& app, Parsed& parsed) {
   }
 }
 
+void declare_keys_verb(CLI::App& keys, Parsed& parsed, KeysCommand& command,
+                       const VerbText<KeysCommand>& text) {
+  CLI::App* verb = declare_verb(keys, parsed, command, text);
+  verb->add_option("--tls-dir", command.tls_dir, "directory that certgen wrote")
+      ->capture_default_str();
+  verb->add_option("--jwt-dir", command.jwt_dir, "where signing.pem lies (default: its jwt)");
+}
+
 void declare_keys(CLI::App& app, Parsed& parsed) {
   using Verb = KeysCommand::Verb;
   KeysCommand& command = parsed.keys;
@@ -233,9 +241,7 @@ void declare_keys(CLI::App& app, Parsed& parsed) {
         Text{
             Verb::rotate, "rotate",
             "Sign with a new key from now on; tokens of the old one stay valid until they expire"}})
-    declare_verb(*keys, parsed, command, text)
-        ->add_option("--tls-dir", command.tls_dir, "directory that certgen wrote")
-        ->capture_default_str();
+    declare_keys_verb(*keys, parsed, command, text);
 }
 
 void declare_common(CLI::App& app, Parsed& parsed) {
@@ -279,9 +285,10 @@ Result<Options> parse_once(const std::vector<std::string>& arguments, Parsed par
 
 // The file's settings become the defaults of a second pass, so that flags win over them.
 Result<Options> with_file(const std::vector<std::string>& arguments, const ServeOptions& first) {
-  TRY_ASSIGN(const std::string text, read_file(first.config, config_file_limit));
+  const auto text = read_file(first.config, config_file_limit);
+  if (!text) return fail_at("--config", text.error());
   Parsed defaults;
-  TRY_ASSIGN(defaults.serve, parse_config(text, first.config, {}));
+  TRY_ASSIGN(defaults.serve, parse_config(*text, first.config, {}));
   const std::string& level = defaults.serve.log_level;
   if (const auto found = log_levels.find(level); found != log_levels.end())
     defaults.options.log_level = found->second;

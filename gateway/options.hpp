@@ -59,6 +59,7 @@ struct PolicyCommand {
 struct KeysCommand {
   enum class Verb { list, rotate } verb = Verb::list;
   std::string tls_dir = ServeOptions().tls_dir;
+  std::string jwt_dir;  // empty: jwt in tls_dir
 };
 
 struct HealthCommand {};

@@ -17,28 +17,7 @@ using identity::RpcError;
 using identity::RpcResult;
 using identity::Token;
 
-int grpc_code_of(Code code) {
-  switch (code) {
-    case Code::invalid:
-      return identity::grpc_invalid_argument;
-    case Code::denied:
-      return identity::grpc_permission_denied;
-    case Code::unauthenticated:
-      return identity::grpc_unauthenticated;
-    case Code::not_found:
-      return identity::grpc_not_found;
-    case Code::unavailable:
-      return identity::grpc_unavailable;
-    case Code::timeout:
-      return identity::grpc_deadline_exceeded;
-    case Code::unsupported:
-      return identity::grpc_unimplemented;
-    default:
-      return identity::grpc_internal;
-  }
-}
-
-RpcError rpc_error_of(const Error& error) { return {grpc_code_of(error.code), error.what}; }
+RpcError rpc_error_of(const Error& error) { return {grpc_code(error.code), error.what}; }
 
 // No supervisor runs: this program is the client.
 class DirectTarget final : public DebugTarget {
@@ -168,9 +147,9 @@ int complain(int code, const std::string& message) {
 
 int debug_rpc(const DebugRpcOptions& options) {
   const Result<DebugQuestion> question = question_of(options);
-  if (!question) return complain(grpc_code_of(question.error().code), question.error().what);
+  if (!question) return complain(grpc_code(question.error().code), question.error().what);
   const Result<DebugAnswer> said = ask(*question, options);
-  if (!said) return complain(grpc_code_of(said.error().code), said.error().what);
+  if (!said) return complain(grpc_code(said.error().code), said.error().what);
   if (options.json) std::printf("%s\n", to_json(*said).c_str());
   if (const int code = static_cast<int>(*said->integer("code")); code != 0)
     return complain(code, *said->text("error"));

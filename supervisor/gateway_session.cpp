@@ -33,25 +33,10 @@ bool ends_authority(const RpcError& error) {
          error.grpc_code == identity::grpc_not_found;
 }
 
-Code code_of(const RpcError& error) {
-  switch (error.grpc_code) {
-    case identity::grpc_unauthenticated:
-      return Code::unauthenticated;
-    case identity::grpc_permission_denied:
-      return Code::denied;
-    case identity::grpc_not_found:
-      return Code::not_found;
-    case identity::grpc_deadline_exceeded:
-      return Code::timeout;
-    default:
-      return Code::unavailable;
-  }
-}
-
 tl::unexpected<Error> start_failure(const RpcError& error) {
   const bool refused = error.grpc_code == identity::grpc_unauthenticated;
   return fail(
-      code_of(error),
+      code_of_grpc(error.grpc_code),
       "OPENSHELL_ENDPOINT: " + error.message +
           (refused ? "; the token is refused, `gateway sandbox token NAME` issues a new one" : ""));
 }

@@ -1,9 +1,7 @@
 #include "supervisor/local_credentials.hpp"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include "base/file.hpp"
+#include "base/toml.hpp"
 #include "netproxy/endpoint_binding.hpp"
 
 namespace keyward::supervisor {
@@ -78,14 +76,9 @@ Result<netproxy::BoundAwsCredentials> parse_entry(std::string_view name, const t
 
 Result<netproxy::Credentials> parse_local_credentials(std::string_view text,
                                                       const std::string& path) {
-  const toml::parse_result parsed = toml::parse(text, path);
-  // The parser's own description may quote the line, and the line may be a secret: say where, not
-  // what.
-  if (!parsed)
-    return fail(Code::invalid, path + ":" + std::to_string(parsed.error().source().begin.line) +
-                                   ": not valid TOML");
+  TRY_ASSIGN(const toml::table table, parse_toml(text, path));
   netproxy::Credentials credentials;
-  for (const auto& [key, node] : parsed.table()) {
+  for (const auto& [key, node] : table) {
     const auto* entries = node.as_table();
     if (key.str() != "aws" || entries == nullptr)
       return fail(Code::invalid, place(path, node) + ": unknown key " + std::string(key.str()) +

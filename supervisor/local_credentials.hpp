@@ -3,9 +3,9 @@
 // development; with a gateway the file is neither needed nor accepted.
 //
 //   [aws.NAME]
-//   access_key_id = "AKIA…"
-//   secret_access_key = "…"
-//   session_token = "…"                    # optional
+//   access_key_id = "AKIA..."
+//   secret_access_key = "..."
+//   session_token = "..."                    # optional
 //   bind = ["s3.example.com:443/bucket/**"]  # HOST[:PORT][/PATH]: where it may be used
 
 #include <string>

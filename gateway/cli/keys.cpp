@@ -27,7 +27,8 @@ void print_keys(const std::vector<KeyInfo>& keys, bool json) {
 }  // namespace
 
 Result<> run_keys_command(const KeysCommand& command, bool json) {
-  const std::string directory = command.tls_dir + "/jwt";
+  const std::string directory =
+      command.jwt_dir.empty() ? command.tls_dir + "/jwt" : command.jwt_dir;
   if (command.verb == KeysCommand::Verb::rotate) {
     TRY_ASSIGN([[maybe_unused]] const std::string kid, rotate_keys(directory, SystemClock().now()));
   }

@@ -50,21 +50,12 @@ Result<> set_policy(OperatorClient& client, const PolicyCommand& command, bool j
 }
 
 Result<> print_source(OperatorClient& client, const PolicyCommand& command) {
-  TRY_ASSIGN(const auto policies, client.policies(command.sandbox));
-  if (policies.empty())
-    return fail(Code::not_found, "sandbox '" + command.sandbox + "' has no policy");
-  const std::uint32_t wanted = command.version == 0 ? policies.back().version : command.version;
-  for (const PolicyInfo& policy : policies) {
-    if (policy.version != wanted) continue;
-    if (policy.yaml.empty())
-      return fail(Code::unsupported, "the text of revision " + std::to_string(wanted) +
-                                         " was not kept: a gateway before schema 3 stored it");
-    std::fputs(policy.yaml.c_str(), stdout);
-    return {};
-  }
-  return fail(Code::not_found, "sandbox '" + command.sandbox + "' has no revision " +
-                                   std::to_string(wanted) + "; see: gateway policy list " +
-                                   command.sandbox);
+  TRY_ASSIGN(const PolicyInfo policy, client.policy(command.sandbox, command.version));
+  if (policy.yaml.empty())
+    return fail(Code::unsupported, "the text of revision " + std::to_string(policy.version) +
+                                       " was not kept: a gateway before schema 3 stored it");
+  std::fputs(policy.yaml.c_str(), stdout);
+  return {};
 }
 
 }  // namespace

@@ -13,33 +13,6 @@ namespace v1 = keyward::operators::v1;
 
 constexpr std::chrono::seconds deadline{10};
 
-Code code_of(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::INVALID_ARGUMENT:
-      return Code::invalid;
-    case grpc::StatusCode::PERMISSION_DENIED:
-      return Code::denied;
-    case grpc::StatusCode::UNAUTHENTICATED:
-      return Code::unauthenticated;
-    case grpc::StatusCode::NOT_FOUND:
-      return Code::not_found;
-    case grpc::StatusCode::ALREADY_EXISTS:
-      return Code::exists;
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      return Code::exhausted;
-    case grpc::StatusCode::ABORTED:
-      return Code::conflict;
-    case grpc::StatusCode::UNAVAILABLE:
-      return Code::unavailable;
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Code::timeout;
-    case grpc::StatusCode::UNIMPLEMENTED:
-      return Code::unsupported;
-    default:
-      return Code::internal;
-  }
-}
-
 TimePoint time_of(std::int64_t value) { return TimePoint(std::chrono::milliseconds(value)); }
 
 SandboxInfo info_of(const v1::SandboxRecord& record) {
@@ -158,6 +131,15 @@ class Client final : public OperatorClient {
     return rows;
   }
 
+  Result<PolicyInfo> policy(const std::string& sandbox, std::uint32_t version) override {
+    v1::PolicyName request;
+    request.set_sandbox(sandbox);
+    request.set_version(version);
+    v1::PolicyRecord record;
+    TRY(call(&v1::Operator::Stub::GetPolicy, request, record));
+    return info_of(record);
+  }
+
   Result<ProviderInfo> create_provider(const NewProvider& provider) override {
     v1::CreateProviderRequest request;
     request.set_name(provider.name);
@@ -212,7 +194,7 @@ class Client final : public OperatorClient {
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
       return fail(Code::unavailable, path_ + ": " + status.error_message() +
                                          "; is `gateway serve` running, and its database?");
-    return fail(code_of(status.error_code()), status.error_message());
+    return fail(code_of_grpc(status.error_code()), status.error_message());
   }
 
   template <class Method>

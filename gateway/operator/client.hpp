@@ -85,6 +85,8 @@ class OperatorClient {
 
   virtual Result<PolicyInfo> set_policy(const NewPolicy& policy) = 0;
   virtual Result<std::vector<PolicyInfo>> policies(const std::string& sandbox) = 0;
+  // With its text; version 0: the newest.
+  virtual Result<PolicyInfo> policy(const std::string& sandbox, std::uint32_t version) = 0;
 
   virtual Result<ProviderInfo> create_provider(const NewProvider& provider) = 0;
   virtual Result<std::vector<ProviderInfo>> providers() = 0;

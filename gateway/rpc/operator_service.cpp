@@ -65,7 +65,6 @@ void fill(const PolicyRow& row, v1::PolicyRecord& record) {
   record.set_created_at_ms(millis(row.created));
   record.set_status(row.status);
   record.set_load_error(row.load_error);
-  record.set_policy_yaml(row.source);
 }
 
 void fill(const LogLine& line, v1::LogLine& wire) {
@@ -213,10 +212,9 @@ class OperatorService final : public v1::Operator::Service {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
       TRY_ASSIGN(PolicyRow row,
                  policy_row(request->policy_yaml(), request->policy_file(), deps_.clock.now()));
-      TRY_ASSIGN(row.version, deps_.store.add_policy(sandbox.id, row));
-      TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
-      for (const PolicyRow& stored : rows)
-        if (stored.version == row.version) fill(stored, *response);
+      TRY_ASSIGN(const std::uint32_t version, deps_.store.add_policy(sandbox.id, row));
+      TRY_ASSIGN(const PolicyRow stored, find_policy(sandbox, version));
+      fill(stored, *response);
       response->set_needs_restart(changes_static_part(sandbox.policy, row));
       return {};
     });
@@ -228,6 +226,21 @@ class OperatorService final : public v1::Operator::Service {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->name()));
       TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
       for (const PolicyRow& row : rows) fill(row, *response->add_policies());
+      return {};
+    });
+  }
+
+  grpc::Status GetPolicy(grpc::ServerContext*, const v1::PolicyName* request,
+                         v1::PolicyRecord* response) override {
+    return answer("GetPolicy", [&]() -> Result<> {
+      TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
+      if (sandbox.policy_version == 0)
+        return fail(Code::not_found, "sandbox '" + sandbox.name + "' has no policy");
+      TRY_ASSIGN(const PolicyRow row,
+                 find_policy(sandbox, request->version() == 0 ? sandbox.policy_version
+                                                              : request->version()));
+      fill(row, *response);
+      response->set_policy_yaml(row.source);
       return {};
     });
   }
@@ -291,6 +304,15 @@ class OperatorService final : public v1::Operator::Service {
     TRY_ASSIGN(auto rows, deps_.store.providers());
     std::erase_if(rows, [&](const ProviderRow& row) { return names.count(row.name) == 0; });
     return check_together(rows);
+  }
+
+  Result<PolicyRow> find_policy(const SandboxRow& sandbox, std::uint32_t version) {
+    TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
+    for (const PolicyRow& row : rows)
+      if (row.version == version) return row;
+    return fail(Code::not_found, "sandbox '" + sandbox.name + "' has no revision " +
+                                     std::to_string(version) + "; see: gateway policy list " +
+                                     sandbox.name);
   }
 
   Result<> fill(const SandboxRow& row, v1::SandboxRecord& record) {

@@ -16,32 +16,10 @@ inline bool is_own_trouble(const Error& error) {
 }
 
 inline grpc::Status to_status(const Error& error) {
-  switch (error.code) {
-    case Code::invalid:
-      return {grpc::StatusCode::INVALID_ARGUMENT, error.what};
-    case Code::denied:
-      return {grpc::StatusCode::PERMISSION_DENIED, error.what};
-    case Code::unauthenticated:
-      return {grpc::StatusCode::UNAUTHENTICATED, error.what};
-    case Code::not_found:
-      return {grpc::StatusCode::NOT_FOUND, error.what};
-    case Code::exists:
-      return {grpc::StatusCode::ALREADY_EXISTS, error.what};
-    case Code::conflict:
-      return {grpc::StatusCode::ABORTED, error.what};
-    case Code::exhausted:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, error.what};
-    case Code::unavailable:
-      return {grpc::StatusCode::UNAVAILABLE, "the gateway's database does not answer; try again"};
-    case Code::timeout:
-      return {grpc::StatusCode::DEADLINE_EXCEEDED, error.what};
-    case Code::unsupported:
-      return {grpc::StatusCode::UNIMPLEMENTED, error.what};
-    case Code::io:
-    case Code::internal:
-      break;
-  }
-  return {grpc::StatusCode::INTERNAL, "internal error"};  // details go to the log, not to callers
+  const auto code = static_cast<grpc::StatusCode>(grpc_code(error.code));
+  if (error.code == Code::unavailable)
+    return {code, "the gateway's database does not answer; try again"};
+  return {code, is_own_trouble(error) ? "internal error" : error.what};
 }
 
 // The name of the wire contract, for people and metrics.

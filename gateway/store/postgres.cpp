@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <mutex>
@@ -164,7 +165,11 @@ class PostgresSession final : public SqlSession {
   }
 
  private:
-  std::string message() const { return std::string(trim(PQerrorMessage(connection_.get()))); }
+  std::string message() const {  // on one line
+    std::string text(trim(PQerrorMessage(connection_.get())));
+    std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    return text;
+  }
 
   Result<> check(const PGresult* answer) const {
     const ExecStatusType status = PQresultStatus(answer);

@@ -91,7 +91,11 @@ Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const 
       ++next.version;
     }
     const Result<> inserted = insert_policy(session, sandbox_id, next);
-    if (inserted) return next.version;
+    if (inserted) {
+      TRY(session.run("DELETE FROM policies WHERE sandbox_id = ? AND version <= ?",
+                      {sandbox_id, std::int64_t{next.version} - policies_kept}));
+      return next.version;
+    }
     if (inserted.error().code == Code::denied) return fail(Code::not_found, "sandbox not found");
     // The version is taken: another replica was faster.
     return fail(inserted.error().code == Code::exists ? Code::conflict : inserted.error().code,

@@ -80,6 +80,8 @@ struct TokenStatus {
   TimePoint refreshed;     // when a refresh ended it; the epoch for all others
 };
 
+constexpr std::int64_t policies_kept = 100;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -92,7 +94,8 @@ class Store {
   virtual Result<bool> delete_sandbox(
       const std::string& name) = 0;  // with all its tokens and attachments
 
-  // The new revision's number; the newest one's where that has the same hash.
+  // The new revision's number; the newest one's where that has the same hash.  The last
+  // `policies_kept` are kept.
   virtual Result<std::uint32_t> add_policy(const std::string& sandbox_id,
                                            const PolicyRow& policy) = 0;
   virtual Result<std::vector<PolicyRow>> policies(const std::string& sandbox_id) = 0;

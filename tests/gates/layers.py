@@ -29,7 +29,7 @@ CONFINED = {
     r"<libpq-fe\.h>": ("gateway/store/",),
     r"<yaml-cpp/": ("netproxy/policy/",),
     r"<CLI/": ("supervisor/options", "gateway/"),
-    r"<toml\+\+/": ("supervisor/", "gateway/"),
+    r"<toml\+\+/": ("base/toml",),
     r"<spdlog/": ("base/log",),
     r"<ares\.h>": ("netproxy/io/",),
     r"<nghttp2/": ("netproxy/http/", "netproxy/io/"),

@@ -7,7 +7,7 @@ import _tree
 RULES = [
     ("reading the environment", r"\b(std::)?(secure_)?getenv\s*\(|\benviron\b", ("base/environment.cpp",),
      "the environment is read once, in base/environment"),
-    ("throw", r"\bthrow\b", (), "every failure is a Result"),
+    ("throw", r"\bthrow\b", ("base/toml.hpp",), "every failure is a Result"),
     # unique_ptr<X>(new X): a private constructor, which make_unique cannot call.
     ("new", r"^(?!.*unique_ptr<).*(\bnew\s+[A-Za-z_:]|\bnew\s*\()", (), "std::make_unique owns"),
     ("delete", r"\bdelete\s+[A-Za-z_]|\bdelete\[\]", ("netproxy/tls/",), "owners delete; OpenSSL's ex_data callbacks own raw pointers"),

@@ -82,6 +82,9 @@ TEST_CASE("config: what is wrong is told with its place") {
       {"[[openshell.gateway]]\nbind_address = \"x\"\n", "openshell.gateway"},
       {"[openshell.gateway\n", "g.toml:1: not valid TOML"},
       {"a = 1\na = 2\n", "g.toml:2: not valid TOML"},
+      {"[openshell]\nversion = 1\n[$]\nx = 1\n", "g.toml:3: not valid TOML"},  // asserts in toml++
+      {"[$", "g.toml:1: not valid TOML"},
+      {"a = 1\n# \u00e9\n", "g.toml:2: only ASCII"},  // undefined behaviour in toml++
   };
   for (const auto& c : cases) {
     CAPTURE(c.text);

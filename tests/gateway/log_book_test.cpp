@@ -50,6 +50,19 @@ TEST_CASE("log book: a long line is cut, and what does not fit is left out") {
   CHECK(book.lines("b", 0).at(0).message.size() == LogBook::line_limit - 1);
 }
 
+TEST_CASE("log book: floods of several sandboxes stay within the memory that is set") {
+  LogBook book;
+  const std::string text(LogBook::line_limit, 'x');
+  std::size_t kept = 0;
+  for (int sandbox = 0; sandbox < 40; ++sandbox)
+    for (int i = 0; i < 1200; ++i) book.add("s" + std::to_string(sandbox), {line(text)});
+  for (int sandbox = 0; sandbox < 40; ++sandbox)
+    kept += book.lines("s" + std::to_string(sandbox), 0).size();
+  CHECK(kept * LogBook::line_limit <= LogBook::bytes_limit);
+  CHECK(book.lines("s39", 0).size() == LogBook::lines_limit);
+  CHECK(book.lines("s0", 0).empty());
+}
+
 TEST_CASE("log book: of too many sandboxes the silent one is forgotten") {
   LogBook book;
   for (std::size_t i = 0; i < LogBook::sandboxes_limit; ++i)

@@ -106,6 +106,10 @@ TEST_CASE("store: a policy's revisions") {
   CHECK(store.set_policy_status(id, {4, ""}).error().code == Code::not_found);
   CHECK(store.set_policy_status("nobody", {1, ""}).error().code == Code::not_found);
   CHECK(store.add_policy("nobody", revision("x")).error().code == Code::not_found);
+  for (std::uint32_t i = 4; i <= 110; ++i)
+    CHECK(*store.add_policy(id, revision(std::to_string(i))) == i);
+  CHECK(store.policies(id)->size() == policies_kept);
+  CHECK(store.policies(id)->front().version == 11);
   REQUIRE(*store.delete_sandbox("a"));
   CHECK(store.policies(id)->empty());
 }

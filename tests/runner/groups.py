@@ -72,6 +72,7 @@ class Fuzz:
             os.makedirs(fresh, exist_ok=True)
             seeds = os.path.join(ROOT, "tests/fuzz/corpus", target)
             command = [program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+                       "-error_exitcode=1",  # its own 77 would mean a skipped test
                        f"-artifact_prefix={ROOT}/build-fuzz/", fresh] + ([seeds] if os.path.isdir(seeds) else [])
             run_test(report, f"fuzz.{target}", command, timeout=600, env=SANITIZER_ENV)
 
