@@ -8,12 +8,11 @@
 namespace keyward::identity {
 namespace {
 
-constexpr std::size_t depth_limit = 8;
-constexpr std::size_t member_limit = 64;  // over all depths
-
 // The events of the parser (nlohmann::json_sax): a false answer ends the parse.
 class Reader {
  public:
+  explicit Reader(JsonLimits limits) : limits_(limits) {}
+
   using number_integer_t = std::int64_t;
   using number_unsigned_t = std::uint64_t;
   using number_float_t = double;
@@ -41,7 +40,7 @@ class Reader {
   bool end_array() { return close(); }
 
   bool key(string_t& name) {
-    if (++members_ > member_limit) return refuse("too many members");
+    if (++members_ > limits_.members) return refuse("too many members");
     if (!names_.back().insert(name).second) return refuse("duplicate member");
     if (names_.size() == 1) current_ = std::move(name);
     return true;
@@ -64,7 +63,7 @@ class Reader {
     return true;
   }
   bool open(bool is_object) {
-    if (names_.size() >= depth_limit) return refuse("nested too deeply");
+    if (names_.size() >= limits_.depth) return refuse("nested too deeply");
     if (!names_.empty())
       put(JsonOther{});
     else if (!is_object)
@@ -77,6 +76,7 @@ class Reader {
     return true;
   }
 
+  const JsonLimits limits_;
   std::vector<std::set<std::string>> names_;  // one per open object or array, for duplicates
   std::string current_;
   std::size_t members_ = 0;
@@ -85,10 +85,16 @@ class Reader {
 }  // namespace
 
 Result<JsonObject> parse_json_object(std::string_view text) {
-  Reader reader;
+  Reader reader{JsonLimits()};
   if (!nlohmann::json::sax_parse(text, &reader))
     return fail(Code::invalid, "json: " + reader.problem);
   return std::move(reader.object);
+}
+
+Result<> check_json_object(std::string_view text, JsonLimits limits) {
+  Reader reader(limits);
+  if (nlohmann::json::sax_parse(text, &reader)) return {};
+  return fail(Code::invalid, "json: " + reader.problem);
 }
 
 }  // namespace keyward::identity

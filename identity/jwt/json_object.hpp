@@ -44,4 +44,11 @@ class JsonObject {
 // Errors say what is wrong and never quote the text.
 Result<JsonObject> parse_json_object(std::string_view text);
 
+struct JsonLimits {
+  std::size_t depth = 8, members = 64;  // members: over all depths
+};
+// Is the text an object that parse_json_object would read, within these limits?  For those who
+// then read it with a library that takes more.
+Result<> check_json_object(std::string_view text, JsonLimits limits);
+
 }  // namespace keyward::identity

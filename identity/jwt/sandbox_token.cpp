@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "identity/jwt/json_object.hpp"
+#include "identity/jwt/jws.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -15,28 +16,14 @@ using std::chrono::seconds;
 constexpr std::int64_t latest_time = 253402300799;  // the end of year 9999: no overflow in any unit
 
 struct Jws {
-  JsonObject header, claims;
-  std::string_view signed_part;
-  std::string signature;
+  CompactJws compact;
+  JsonObject claims;
 };
 
-Result<JsonObject> decode_object(std::string_view part) {
-  TRY_ASSIGN(const std::string text, unbase64url(part));
-  return parse_json_object(text);
-}
-
-// RFC 7515 section 7.1: three canonical base64url parts, the first two JSON objects.
-Result<Jws> parse_compact(std::string_view text) {
-  if (text.size() > token_limit) return fail(Code::invalid, "token: too long");
-  const auto first = text.find('.');
-  const auto second = first == std::string_view::npos ? first : text.find('.', first + 1);
-  if (second == std::string_view::npos || text.find('.', second + 1) != std::string_view::npos)
-    return fail(Code::invalid, "token: is not three parts separated by dots");
+Result<Jws> parse(std::string_view text) {
   Jws jws;
-  TRY_ASSIGN(jws.header, decode_object(text.substr(0, first)));
-  TRY_ASSIGN(jws.claims, decode_object(text.substr(first + 1, second - first - 1)));
-  TRY_ASSIGN(jws.signature, unbase64url(text.substr(second + 1)));
-  jws.signed_part = text.substr(0, second);
+  TRY_ASSIGN(jws.compact, parse_compact_jws(text));
+  TRY_ASSIGN(jws.claims, parse_json_object(jws.compact.payload));
   return jws;
 }
 
@@ -127,26 +114,26 @@ Result<Secret> mint_sandbox_token(const SigningKey& key, const SandboxClaims& cl
 
 Verification verify_sandbox_token(std::string_view text, const KeySet& keys,
                                   const VerifyRules& rules, TimePoint now) {
-  const Result<Jws> jws = parse_compact(text);
+  const Result<Jws> jws = parse(text);
   if (!jws) return Declined{};
+  const JsonObject& header = jws->compact.header;
   // Signed by the same key, for other audiences: named here because "unknown token" would mislead.
-  if (is(jws->header, "typ", "openshell-ext+jwt"))
+  if (is(header, "typ", "openshell-ext+jwt"))
     return Rejected{"extension tokens cannot authenticate to the gateway"};
-  const std::string kid = text_or_empty(jws->header, "kid");
+  const std::string kid = jws->compact.header_text("kid");
   const auto key = std::find_if(keys.begin(), keys.end(),
                                 [&](const VerifyingKey& each) { return each.kid == kid; });
-  if (key == keys.end() || !is(jws->header, "alg", "EdDSA") ||
-      !is(jws->claims, "iss", rules.issuer))
+  if (key == keys.end() || !is(header, "alg", "EdDSA") || !is(jws->claims, "iss", rules.issuer))
     return Declined{};
-  if (jws->header.has("typ") && !is(jws->header, "typ", "JWT")) return Rejected{"typ is not JWT"};
-  if (jws->header.has("crit")) return Rejected{"crit is not supported"};  // RFC 7515 4.1.11
-  if (!ed25519_verify(key->public_key, jws->signed_part, jws->signature))
+  if (header.has("typ") && !is(header, "typ", "JWT")) return Rejected{"typ is not JWT"};
+  if (header.has("crit")) return Rejected{"crit is not supported"};  // RFC 7515 4.1.11
+  if (!ed25519_verify(key->public_key, jws->compact.signed_part, jws->compact.signature))
     return Rejected{"the signature does not verify"};
   return check_claims(jws->claims, rules, now);
 }
 
 Result<UnverifiedClaims> read_own_token(std::string_view text) {
-  TRY_ASSIGN(const Jws jws, parse_compact(text));
+  TRY_ASSIGN(const Jws jws, parse(text));
   UnverifiedClaims claims;
   claims.sandbox_id = text_or_empty(jws.claims, "sandbox_id");
   claims.subject = text_or_empty(jws.claims, "sub");

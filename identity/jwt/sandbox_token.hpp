@@ -14,12 +14,13 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "identity/jwt/jws.hpp"
 #include "identity/jwt/keys.hpp"
+#include "identity/jwt/verdict.hpp"
 
 namespace keyward::identity {
 
-constexpr std::size_t token_limit = 8192;         // bytes; longer ones are not looked at
-constexpr std::chrono::seconds clock_leeway{60};  // between gateway replicas
+constexpr std::chrono::seconds clock_leeway{60};  // between gateway replicas, and to issuers
 
 std::string issuer_of(std::string_view gateway_id);
 std::string subject_of(std::string_view sandbox_id);
@@ -32,13 +33,6 @@ struct SandboxClaims {
 
 Result<Secret> mint_sandbox_token(const SigningKey& key, const SandboxClaims& claims);
 
-// Not this gateway's token (foreign form, key, algorithm or issuer): the next authenticator may
-// try.
-struct Declined {};
-// This gateway's by name, and not acceptable: the chain ends here.  The reason may be told.
-struct Rejected {
-  std::string reason;
-};
 using Verification = std::variant<SandboxClaims, Declined, Rejected>;
 
 struct VerifyRules {

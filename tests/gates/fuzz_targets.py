@@ -16,6 +16,8 @@ TARGETS = {
     "isolation/launch_channel.hpp": "launch_channel",
     "identity/jwt/json_object.hpp": "jwt",
     "identity/jwt/keys.hpp": "jwt",
+    "identity/jwt/jws.hpp": "jwt",
+    "identity/jwt/jwks.hpp": "issuer",
     "gateway/cli/credentials_file.hpp": "credentials_file",
     "gateway/config_file.hpp": "config_file",
 }

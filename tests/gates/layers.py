@@ -9,7 +9,7 @@ MAY_INCLUDE = {
     "isolation": (),
     "netproxy": ("netproxy",),
     "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/endpoint_binding.hpp"),
-    "gateway": ("gateway", "identity/jwt", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp"),
+    "gateway": ("gateway", "identity/jwt", "identity/http", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp"),
     "supervisor": ("supervisor", "isolation", "identity", "netproxy"),
 }
 # Pure folders: what they must not include at all.
@@ -19,12 +19,12 @@ PURE_MAY_NOT_INCLUDE = ("netproxy/io", "netproxy/audit", "isolation", "base/log.
 # A system or library header, and the only places that may include it.
 CONFINED = {
     r"<grpcpp/": ("identity/rpc/", "gateway/rpc/", "gateway/operator/", "supervisor/debug_rpc"),
-    r"<boost/": ("netproxy/io/", "gateway/http/"),
+    r"<boost/": ("netproxy/io/", "gateway/http/", "identity/http/"),
     r"<sys/mount\.h>": ("isolation/",),
     r"<sys/capability\.h>": ("isolation/",),
     r"<seccomp\.h>": ("isolation/",),
     r"<linux/(landlock|seccomp|filter)\.h>": ("isolation/",),
-    r"<openssl/": ("base/", "netproxy/tls/", "gateway/certgen", "netproxy/sigv4/"),
+    r"<openssl/": ("base/", "netproxy/tls/", "gateway/certgen", "netproxy/sigv4/", "identity/http/"),
     r"<sqlite3\.h>": ("gateway/store/",),
     r"<libpq-fe\.h>": ("gateway/store/",),
     r"<yaml-cpp/": ("netproxy/policy/",),
