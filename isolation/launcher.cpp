@@ -38,6 +38,34 @@ struct LauncherState {
   pid_t init = -1;
 };
 
+// With its directory resolved; "" where that is not there.
+std::string in_real_directory(const std::string& path) {
+  std::array<char, PATH_MAX> real{};
+  const auto slash = path.find_last_of('/');
+  const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+  if (::realpath(directory.c_str(), real.data()) == nullptr) return {};
+  const std::string resolved = real.data();
+  return (resolved == "/" ? "" : resolved) + path.substr(slash);
+}
+
+// Each symbolic link on the way to the file: what is rotated by swapping a link (the kubelet's
+// projected volumes) shows its next version where the link lies.  A link among the files that
+// programs need cannot be covered, and names nothing but what is covered itself.
+std::vector<FoundSecret> find_links(std::string path) {
+  constexpr int most_links = 40;  // as the kernel (path_resolution(7))
+  std::vector<FoundSecret> found;
+  for (int i = 0; i < most_links && path.starts_with('/'); ++i) {
+    path = in_real_directory(path);
+    std::array<char, PATH_MAX> target{};
+    const ssize_t size = ::readlink(path.c_str(), target.data(), target.size() - 1);
+    if (size <= 0) return found;
+    const std::string directory = path.substr(0, path.find_last_of('/'));
+    if (!is_shared_directory(directory.empty() ? "/" : directory)) found.push_back({path, false});
+    path = target[0] == '/' ? std::string(target.data()) : directory + "/" + target.data();
+  }
+  return found;
+}
+
 Result<std::vector<FoundSecret>> find_secrets(const SandboxSpec& spec) {
   std::vector<FoundSecret> found;
   const auto add = [&](const std::string& path, bool required) -> Result<> {
@@ -47,6 +75,7 @@ Result<std::vector<FoundSecret>> find_secrets(const SandboxSpec& spec) {
       if (!required && errno == ENOENT) return {};
       return fail_errno("hide " + path + " (it must exist, so that it is known to be hidden)");
     }
+    for (FoundSecret& link : find_links(path)) found.push_back(std::move(link));
     found.push_back({real.data(), S_ISDIR(status.st_mode)});
     return {};
   };

@@ -88,6 +88,24 @@ class Sandbox(unittest.TestCase):
             self.assertNotIn("CANARY", hidden.stdout)
             self.assertIn("Permission denied", hidden.stderr)
 
+    def test_a_hidden_link_hides_what_it_will_point_to(self):
+        """As the kubelet projects tokens: the link is swapped, and the next version lies beside the first."""
+        with tempfile.TemporaryDirectory(dir="/opt") as folder:
+            os.chmod(folder, 0o755)
+            for version in ("..first", "..second"):
+                os.mkdir(os.path.join(folder, version), 0o755)
+                with open(os.path.join(folder, version, "token"), "w") as f:
+                    os.fchmod(f.fileno(), 0o644)
+                    f.write("CANARY-" + version)
+            os.symlink("..first", os.path.join(folder, "..data"))
+            token = os.path.join(folder, "token")
+            os.symlink("..data/token", token)
+            look = ("sh", "-c", f"cat {folder}/..second/token; ls -a {folder}")
+            self.assertIn("CANARY-..second", run(*look).stdout)
+            hidden = run(*look, options=("--hide", token))
+            self.assertNotIn("CANARY", hidden.stdout)
+            self.assertNotIn("..", hidden.stdout)
+
     def test_a_hidden_path_must_exist(self):
         done = run("true", options=("--hide", "/opt/none/such"))
         self.assertEqual(done.returncode, 125)
