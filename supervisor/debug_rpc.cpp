@@ -27,6 +27,11 @@ class DirectTarget final : public DebugTarget {
     TRY_ASSIGN(identity::AcquiredToken acquired,
                identity::acquire_token({std::move(token), target->settings_.token_file,
                                         target->settings_.kubernetes_token_file}));
+    if (acquired.service_account)
+      return fail(
+          Code::not_found,
+          "OPENSHELL_K8S_SA_TOKEN_FILE: no supervisor runs here, and debug-rpc exchanges no "
+          "ServiceAccount token");
     target->slot_.set(std::move(acquired.token));
     target->file_ = std::move(acquired.file);
     return target;

@@ -63,11 +63,14 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   TRY(session->acquire(std::move(inputs.token)));
   TRY_ASSIGN(session->client_,
              identity::GatewayClient::connect(session->settings_.endpoint, session->slot_));
+  TRY(session->exchange_first());
   session->start_log_push();
   TRY(session->load_first());
-  std::optional<identity::TokenFile>& file = session->file_;
+  const auto& file = session->file_;
+  const auto& service_account = session->service_account_;
   session->refresher_ = std::make_unique<identity::Refresher>(identity::RefresherDeps{
-      session->slot_, *session->client_, session->clock_, file ? &*file : nullptr});
+      session->slot_, *session->client_, session->clock_, file ? &*file : nullptr,
+      service_account ? &*service_account : nullptr});
   TRY(session->open_control_socket());
   session->poller_ =
       std::jthread([self = session.get()](const std::stop_token& stop) { self->run(stop); });
@@ -96,21 +99,37 @@ Result<> GatewaySession::acquire(Secret token) {
   TRY_ASSIGN(identity::AcquiredToken acquired,
              identity::acquire_token(
                  {std::move(token), settings_.token_file, settings_.kubernetes_token_file}));
-  if (!settings_.sandbox_id.empty() && settings_.sandbox_id != acquired.token->sandbox_id)
-    return fail(Code::invalid, "OPENSHELL_SANDBOX_ID: is " + settings_.sandbox_id +
-                                   ", but the token is sandbox " + acquired.token->sandbox_id +
-                                   "'s");
-  if (acquired.token->expires <= clock_.now())
-    return fail(Code::unauthenticated, "the gateway token has expired at " +
-                                           iso_time(acquired.token->expires) +
-                                           "; `gateway sandbox token NAME` issues a new one");
-  const std::string obstacle = acquired.file ? acquired.file->write_obstacle() : std::string();
+  file_ = std::move(acquired.file);
+  service_account_ = std::move(acquired.service_account);
+  if (service_account_) return {};  // exchange_first() comes next
+  TRY(take_token(acquired.token));
+  const std::string obstacle = file_ ? file_->write_obstacle() : std::string();
   if (!obstacle.empty())
     log::warn("token_file_not_writable",
               {{"detail", obstacle},
                {"effect", "a refreshed token is not kept: a restart needs a new one"}});
-  slot_.set(acquired.token);
-  file_ = std::move(acquired.file);
+  return {};
+}
+
+// In Kubernetes the token is the gateway's answer to the pod's ServiceAccount token.
+Result<> GatewaySession::exchange_first() {
+  if (!service_account_) return {};
+  const auto token = with_patience([&] { return service_account_->exchange(*client_); });
+  if (!token)
+    return fail(code_of_grpc(token.error().grpc_code),
+                "OPENSHELL_K8S_SA_TOKEN_FILE: the exchange failed: " + token.error().message);
+  return take_token(*token);
+}
+
+Result<> GatewaySession::take_token(const std::shared_ptr<const identity::Token>& token) {
+  if (!settings_.sandbox_id.empty() && settings_.sandbox_id != token->sandbox_id)
+    return fail(Code::invalid, "OPENSHELL_SANDBOX_ID: is " + settings_.sandbox_id +
+                                   ", but the token is sandbox " + token->sandbox_id + "'s");
+  if (token->expires <= clock_.now())
+    return fail(Code::unauthenticated, "the gateway token has expired at " +
+                                           iso_time(token->expires) +
+                                           "; `gateway sandbox token NAME` issues a new one");
+  slot_.set(token);
   return {};
 }
 

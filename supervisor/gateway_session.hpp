@@ -64,6 +64,8 @@ class GatewaySession final : public DebugTarget {
  private:
   explicit GatewaySession(SessionInputs& inputs);
   Result<> acquire(Secret token);
+  Result<> exchange_first();
+  Result<> take_token(const std::shared_ptr<const identity::Token>& token);
   Result<> load_first();
   Result<> open_control_socket();
   void start_log_push();
@@ -87,6 +89,7 @@ class GatewaySession final : public DebugTarget {
 
   identity::TokenSlot slot_;
   std::optional<identity::TokenFile> file_;
+  std::optional<identity::ServiceAccountFile> service_account_;
   std::unique_ptr<identity::GatewayClient> client_;
 
   const std::string instance_id_ = random_uuid();  // of this run

@@ -148,25 +148,38 @@ class GrpcGatewayClient final : public GatewayClient {
     return refreshed;
   }
 
+  RpcResult<RefreshedToken> issue(const Secret& proof) override {
+    const openshell::v1::IssueSandboxTokenRequest request;
+    openshell::v1::IssueSandboxTokenResponse response;
+    const grpc::Status status = attempt(
+        [&](grpc::ClientContext* context) {
+          return stub_->IssueSandboxToken(context, request, &response);
+        },
+        proof);
+    if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
+    return RefreshedToken{Secret::take(*response.mutable_token()),
+                          TimePoint(std::chrono::milliseconds(response.expires_at_ms()))};
+  }
+
  private:
   // One attempt with the current token, and a second one where that token was replaced meanwhile.
   template <class Call>
   RpcResult<> call(const Call& one) {
     const auto token = slot_.get();
-    grpc::Status status = attempt(one, *token);
+    grpc::Status status = attempt(one, token->bearer);
     if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
       const auto current = slot_.get();
-      if (current != token) status = attempt(one, *current);
+      if (current != token) status = attempt(one, current->bearer);
     }
     if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
     return {};
   }
 
   template <class Call>
-  grpc::Status attempt(const Call& one, const Token& token) {
+  grpc::Status attempt(const Call& one, const Secret& bearer) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + call_deadline);
-    context.AddMetadata("authorization", "Bearer " + std::string(token.bearer.reveal()));
+    context.AddMetadata("authorization", "Bearer " + std::string(bearer.reveal()));
     const Registration registration(*this, context);
     return one(&context);
   }

@@ -53,8 +53,12 @@ milliseconds Refresher::remaining() const { return local_end_ - deps_.clock.now(
 RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   const std::lock_guard one_at_a_time(attempt_mutex_);
   RpcResult<std::shared_ptr<const Token>> answer = ask();
-  if (!answer && answer.error().grpc_code == grpc_unauthenticated && take_replaced_file())
-    answer = ask();
+  if (!answer && answer.error().grpc_code == grpc_unauthenticated) {
+    if (take_replaced_file())
+      answer = ask();
+    else if (deps_.service_account != nullptr)
+      answer = exchange();
+  }
   milliseconds delay;
   if (answer) {
     accept(*answer);
@@ -83,6 +87,15 @@ RpcResult<std::shared_ptr<const Token>> Refresher::ask() {
     return tl::unexpected(
         RpcError{grpc_internal, "the gateway's answer to a refresh names another sandbox"});
   return std::move(*token);
+}
+
+RpcResult<std::shared_ptr<const Token>> Refresher::exchange() {
+  refresh_id_.clear();
+  auto token = deps_.service_account->exchange(deps_.transport);
+  if (token && (*token)->sandbox_id != deps_.slot.get()->sandbox_id)
+    return tl::unexpected(
+        RpcError{grpc_internal, "the gateway's answer to an exchange names another sandbox"});
+  return token;
 }
 
 void Refresher::accept(const std::shared_ptr<const Token>& token) {
@@ -126,8 +139,11 @@ void Refresher::note_failure(const RpcError& error) {
       health_, error.grpc_code == grpc_unauthenticated ? Health::unauthenticated : Health::failing);
   if (before == health_) return;  // once per change; the retries go on
   if (health_ == Health::unauthenticated)
-    log::error("token_refused", {{"detail", error.message},
-                                 {"remedy", "issue a new token: gateway sandbox token NAME"}});
+    log::error("token_refused",
+               {{"detail", error.message},
+                {"remedy", deps_.service_account != nullptr
+                               ? "see the gateway's log: it refuses the pod's ServiceAccount token"
+                               : "issue a new token: gateway sandbox token NAME"}});
   else
     log::warn("token_refresh_failed", {{"detail", error.message}});
 }

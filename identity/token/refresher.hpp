@@ -21,6 +21,8 @@ struct RefresherDeps {
   const Clock& clock;
   const TokenFile* file =
       nullptr;  // may be null: where the new token is kept, and a replaced one is noticed
+  const ServiceAccountFile* service_account =
+      nullptr;  // may be null: exchanged anew where the gateway takes the token no more
 };
 
 class Refresher {
@@ -40,6 +42,7 @@ class Refresher {
   bool is_due(const std::stop_token& stop);
   RpcResult<std::shared_ptr<const Token>> attempt();
   RpcResult<std::shared_ptr<const Token>> ask();
+  RpcResult<std::shared_ptr<const Token>> exchange();
   void accept(const std::shared_ptr<const Token>& token);
   void keep(const Token& token);
   bool take_replaced_file();

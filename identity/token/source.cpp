@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* value_variable = "OPENSHELL_SANDBOX_TOKEN";
 constexpr const char* file_variable = "OPENSHELL_SANDBOX_TOKEN_FILE";
+constexpr const char* kubernetes_variable = "OPENSHELL_K8S_SA_TOKEN_FILE";
 
 std::string directory_of(const std::string& path) {
   const auto slash = path.find_last_of('/');
@@ -63,6 +64,25 @@ std::string TokenFile::write_obstacle() const {
   return {};
 }
 
+RpcResult<std::shared_ptr<const Token>> ServiceAccountFile::exchange(
+    RefreshTransport& transport) const {
+  // Not read_secret_file: the kubelet makes it readable for the pod's group.
+  Result<std::string> text = read_file(path_, token_limit + 64);
+  if (!text)
+    return tl::unexpected(RpcError{grpc_code(text.error().code),
+                                   std::string(kubernetes_variable) + ": " + text.error().what});
+  const Secret content = Secret::take(*text);
+  const Secret proof{trim(content.reveal())};
+  if (proof.empty())
+    return tl::unexpected(RpcError{grpc_invalid_argument,
+                                   std::string(kubernetes_variable) + ": " + path_ + ": is empty"});
+  RpcResult<RefreshedToken> answer = transport.issue(proof);
+  if (!answer) return tl::unexpected(std::move(answer).error());
+  auto token = parse_token(std::move(answer->token), "the gateway's answer to an exchange");
+  if (!token) return tl::unexpected(RpcError{grpc_internal, std::move(token).error().what});
+  return std::move(*token);
+}
+
 Result<AcquiredToken> acquire_token(TokenSettings settings) {
   AcquiredToken acquired;
   if (!settings.value.empty()) {
@@ -74,13 +94,14 @@ Result<AcquiredToken> acquire_token(TokenSettings settings) {
     TRY_ASSIGN(acquired.token, acquired.file->read());
     return acquired;
   }
-  if (!settings.kubernetes_file.empty())
-    return fail(Code::unsupported,
-                "OPENSHELL_K8S_SA_TOKEN_FILE: the exchange of a ServiceAccount token is not served "
-                "by this version; set OPENSHELL_SANDBOX_TOKEN_FILE");
+  if (!settings.kubernetes_file.empty()) {
+    acquired.service_account.emplace(settings.kubernetes_file);
+    return acquired;
+  }
   return fail(Code::invalid,
-              "no token for the gateway: set OPENSHELL_SANDBOX_TOKEN_FILE (or "
-              "OPENSHELL_SANDBOX_TOKEN); `gateway sandbox token NAME` issues one");
+              "no token for the gateway: set OPENSHELL_SANDBOX_TOKEN_FILE, "
+              "OPENSHELL_SANDBOX_TOKEN or, in Kubernetes, OPENSHELL_K8S_SA_TOKEN_FILE; `gateway "
+              "sandbox token NAME` issues one");
 }
 
 }  // namespace keyward::identity

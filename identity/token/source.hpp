@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "identity/token/slot.hpp"
+#include "identity/token/transport.hpp"
 
 namespace keyward::identity {
 
@@ -29,16 +30,27 @@ class TokenFile {
   std::string path_;
 };
 
+// The projected ServiceAccount token of OPENSHELL_K8S_SA_TOKEN_FILE, which the gateway exchanges
+// for a token of its own.  The kubelet rotates the file, so each exchange reads it anew.
+class ServiceAccountFile {
+ public:
+  explicit ServiceAccountFile(std::string path) : path_(std::move(path)) {}
+  RpcResult<std::shared_ptr<const Token>> exchange(RefreshTransport& transport) const;
+
+ private:
+  std::string path_;
+};
+
 struct TokenSettings {
-  Secret value;      // OPENSHELL_SANDBOX_TOKEN, taken out of the environment
-  std::string file;  // OPENSHELL_SANDBOX_TOKEN_FILE
-  std::string
-      kubernetes_file;  // OPENSHELL_K8S_SA_TOKEN_FILE: refused by name where it stands alone
+  Secret value;                 // OPENSHELL_SANDBOX_TOKEN, taken out of the environment
+  std::string file;             // OPENSHELL_SANDBOX_TOKEN_FILE
+  std::string kubernetes_file;  // OPENSHELL_K8S_SA_TOKEN_FILE
 };
 
 struct AcquiredToken {
-  std::shared_ptr<const Token> token;
-  std::optional<TokenFile> file;  // set: the token came from it
+  std::shared_ptr<const Token> token;  // null: it is to be had by exchange
+  std::optional<TokenFile> file;       // set: the token came from it
+  std::optional<ServiceAccountFile> service_account;
 };
 
 // The first setting that is not empty decides; a bad token there is an error, never a reason to try

@@ -25,6 +25,7 @@ constexpr int grpc_cancelled = 1, grpc_unknown = 2, grpc_invalid_argument = 3,
               grpc_unimplemented = 12, grpc_internal = 13, grpc_unavailable = 14,
               grpc_unauthenticated = 16;
 
+// What IssueSandboxToken and RefreshSandboxToken answer.
 struct RefreshedToken {
   Secret token;
   TimePoint expires;  // as the gateway says; the epoch where it says nothing
@@ -36,6 +37,8 @@ class RefreshTransport {
   // The same id asks for the same refresh again, for when the answer was lost.  Blocks up to its
   // own deadline.
   virtual RpcResult<RefreshedToken> refresh(const std::string& refresh_id) = 0;
+  // A first token for a proof that is none of the gateway's own: a ServiceAccount token.
+  virtual RpcResult<RefreshedToken> issue(const Secret& proof) = 0;
 };
 
 }  // namespace keyward::identity

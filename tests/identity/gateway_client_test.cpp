@@ -135,10 +135,8 @@ TEST_CASE("gateway client: a gateway's text is shown as one printable line") {
 
 TEST_CASE("gateway client: TLS trusts the given CA and nothing else") {
   const auto ca = gateway::make_ca(now()).value();
-  const auto leaf =
-      gateway::make_leaf(ca, gateway::LeafUse::server, {"127.0.0.1", "gw.example"}, now()).value();
-  const auto named =
-      gateway::make_leaf(ca, gateway::LeafUse::server, {"gw.example"}, now()).value();
+  const auto leaf = gateway::make_server(ca, {"127.0.0.1", "gw.example"}, now()).value();
+  const auto named = gateway::make_server(ca, {"gw.example"}, now()).value();
   const TokenSlot slot(held(fresh_token()));
   SUBCASE("right CA") {
     FakeGateway gateway(server_credentials(leaf));

@@ -30,6 +30,14 @@ struct FakeTransport final : RefreshTransport {
     answers.erase(answers.begin());
     return answer;
   }
+  std::optional<Secret> issued;  // none: exchanges are refused
+  std::string proof;
+  RpcResult<RefreshedToken> issue(const Secret& presented) override {
+    const std::lock_guard lock(mutex);
+    proof = std::string(presented.reveal());
+    if (!issued) return tl::unexpected(RpcError{grpc_permission_denied, "no"});
+    return RefreshedToken{issued->clone(), {}};
+  }
   void will_answer(const Secret& token) { answers.emplace_back(RefreshedToken{token.clone(), {}}); }
   void will_fail(int code) { answers.emplace_back(tl::unexpected(RpcError{code, "no"})); }
   bool wait_for_calls(std::size_t count) {
@@ -49,6 +57,29 @@ struct Fixture {
 };
 
 }  // namespace
+
+TEST_CASE("refresher: a refused token is exchanged for a new one, in Kubernetes") {
+  Fixture f;
+  const tests::TestDirectory directory;
+  REQUIRE(create_file(directory / "sa", "projected", 0640));
+  const ServiceAccountFile service_account(directory / "sa");
+  Refresher refresher({f.slot, f.transport, system_time, nullptr, &service_account});
+  f.transport.will_fail(grpc_unavailable);
+  CHECK_FALSE(refresher.refresh_now());
+  CHECK(f.transport.proof.empty());  // nothing is wrong with the token
+  f.transport.will_fail(grpc_unauthenticated);
+  CHECK(refresher.refresh_now().error().grpc_code == grpc_permission_denied);
+  CHECK(f.transport.proof == "projected");
+  f.transport.issued = fresh_token();
+  f.transport.will_fail(grpc_unauthenticated);
+  REQUIRE(refresher.refresh_now());
+  CHECK(f.slot.get()->bearer.equals(f.transport.issued->reveal()));
+  const auto kept = f.slot.get();
+  f.transport.issued = fresh_token(std::chrono::seconds(60), random_uuid());
+  f.transport.will_fail(grpc_unauthenticated);
+  CHECK_FALSE(refresher.refresh_now());  // another sandbox's
+  CHECK(f.slot.get() == kept);
+}
 
 TEST_CASE("refresher: a new token is in the slot at once") {
   Fixture f;

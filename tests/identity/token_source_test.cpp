@@ -54,7 +54,6 @@ TEST_CASE("token source: errors name the setting and never the token") {
   cases.push_back({"open to others", {Secret(), directory / "open", ""}, "chmod 600"});
   cases.push_back({"missing", {Secret(), directory / "none", ""}, "OPENSHELL_SANDBOX_TOKEN_FILE"});
   cases.push_back({"fifo", {Secret(), directory / "fifo", ""}, "not a regular file"});
-  cases.push_back({"kubernetes", {Secret(), "", "/sa/token"}, "OPENSHELL_K8S_SA_TOKEN_FILE"});
   for (Case& c : cases) {
     CAPTURE(c.name);
     const auto acquired = acquire_token(std::move(c.settings));
@@ -63,6 +62,52 @@ TEST_CASE("token source: errors name the setting and never the token") {
     CHECK(acquired.error().what.find("hunter2") == std::string::npos);
     CHECK(acquired.error().what.find('\n') == std::string::npos);
   }
+}
+
+namespace {
+
+struct Exchange final : RefreshTransport {
+  std::string seen;
+  Secret answer = fresh_token();
+  RpcResult<RefreshedToken> refresh(const std::string&) override {
+    return tl::unexpected(RpcError{grpc_internal, "not asked for"});
+  }
+  RpcResult<RefreshedToken> issue(const Secret& proof) override {
+    seen = std::string(proof.reveal());
+    return RefreshedToken{answer.clone(), {}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("service account: the last setting that is looked at, and read anew for each exchange") {
+  const tests::TestDirectory directory;
+  const std::string path = directory / "token";
+  REQUIRE(create_file(path, "first\n", 0640));
+  const auto acquired = acquire_token({Secret(), "", path});
+  REQUIRE(acquired);
+  CHECK(acquired->token == nullptr);
+  REQUIRE(acquired->service_account);
+  Exchange gateway;
+  const auto token = acquired->service_account->exchange(gateway);
+  REQUIRE(token);
+  CHECK(gateway.seen == "first");
+  CHECK((*token)->bearer.equals(gateway.answer.reveal()));
+  REQUIRE(replace_file(path, "second", 0640));
+  CHECK(acquired->service_account->exchange(gateway));
+  CHECK(gateway.seen == "second");
+
+  REQUIRE(replace_file(path, "\n", 0640));
+  CHECK(acquired->service_account->exchange(gateway).error().message.find(path) !=
+        std::string::npos);
+  REQUIRE(replace_file(path, "third", 0640));
+  gateway.answer = Secret("junk");
+  CHECK_FALSE(acquired->service_account->exchange(gateway));
+  CHECK(ServiceAccountFile(directory / "none").exchange(gateway).error().grpc_code ==
+        grpc_not_found);
+
+  REQUIRE(create_file(directory / "own", fresh_token().reveal(), 0600));
+  CHECK_FALSE(acquire_token({Secret(), directory / "own", path})->service_account);
 }
 
 TEST_CASE("token file: written whole and private, obstacles are named") {

@@ -12,7 +12,8 @@ SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     # Debian's gRPC is not instrumented.
-    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1",
+    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1:suppressions="
+    + os.path.join(ROOT, "tests/support/races_of_grpc.txt"),
 }
 
 
