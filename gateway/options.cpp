@@ -52,6 +52,71 @@ CLI::Option* add_repeatable(CLI::App& app, const char* name, std::vector<std::st
   return app.add_option(name, target, help)->allow_extra_args(false);
 }
 
+void declare_users(CLI::App& serve, ServeOptions& options) {
+  serve
+      .add_option("--oidc-issuer", options.oidc_issuer,
+                  "OpenID Connect issuer whose tokens users present")
+      ->group("Users");
+  serve.add_option("--oidc-audience", options.oidc_audience, "what those tokens carry in aud")
+      ->group("Users");
+  serve.add_option("--oidc-ca", options.oidc_ca_file, "CA of the issuer (default: the system's)")
+      ->group("Users");
+  serve.add_option("--oidc-roles-claim", options.oidc_roles_claim, "path of the roles in a token")
+      ->capture_default_str()
+      ->group("Users");
+  serve.add_option("--oidc-admin-role", options.oidc_admin_role, "role that may do everything")
+      ->capture_default_str()
+      ->group("Users");
+  serve.add_option("--oidc-user-role", options.oidc_user_role, "role that may use sandboxes")
+      ->capture_default_str()
+      ->group("Users");
+  serve
+      .add_option("--oidc-scopes-claim", options.oidc_scopes_claim,
+                  "path of the scopes; without one scopes limit nothing")
+      ->group("Users");
+  serve
+      .add_option("--oidc-jwks-ttl", options.oidc_jwks_ttl_seconds,
+                  "seconds after which the issuer's keys are fetched again")
+      ->check(CLI::Range(60, 86'400))
+      ->capture_default_str()
+      ->group("Users");
+  serve
+      .add_flag("--mtls-users", options.mtls_users,
+                "users by client certificates that certgen --user made")
+      ->group("Users");
+  serve
+      .add_flag("--allow-unauthenticated-users", options.allow_unauthenticated_users,
+                "everybody may do everything; refused unless --listen is a loopback address")
+      ->group("Users");
+}
+
+void declare_kubernetes(CLI::App& serve, ServeOptions& options) {
+  serve
+      .add_flag("--kubernetes", options.kubernetes,
+                "exchange the ServiceAccount tokens of sandboxes' pods")
+      ->group("Kubernetes");
+  serve
+      .add_option("--sandbox-namespace", options.sandbox_namespace, "namespace of sandboxes' pods")
+      ->group("Kubernetes");
+  serve
+      .add_option("--sandbox-service-account", options.sandbox_service_account,
+                  "ServiceAccount of sandboxes' pods")
+      ->group("Kubernetes");
+  serve
+      .add_flag("--kubernetes-token-review", options.kubernetes_token_review,
+                "ask the API server about each token (needs create on tokenreviews) instead of "
+                "checking its signature here")
+      ->group("Kubernetes");
+  serve.add_option("--kubernetes-url", options.kubernetes_url, "API server (default: as in a pod)")
+      ->group("Kubernetes");
+  serve.add_option("--kubernetes-ca", options.kubernetes_ca_file, "its CA (default: as in a pod)")
+      ->group("Kubernetes");
+  serve
+      .add_option("--kubernetes-token-file", options.kubernetes_token_file,
+                  "the gateway's own token (default: as in a pod)")
+      ->group("Kubernetes");
+}
+
 void declare_serve(CLI::App& app, Parsed& parsed) {
   ServeOptions& options = parsed.serve;
   CLI::App* serve = app.add_subcommand("serve", "Serve sandboxes and the operator's socket");
@@ -98,6 +163,8 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
                    "calls without a valid token, of one source address; 0: no limit")
       ->check(CLI::Range(0, highest_rate))
       ->capture_default_str();
+  declare_users(*serve, options);
+  declare_kubernetes(*serve, options);
   serve->add_option("--audit-log", options.audit_log, "file for audit lines; - is standard error")
       ->capture_default_str();
   serve
@@ -117,6 +184,9 @@ void declare_certgen(CLI::App& app, Parsed& parsed) {
   add_repeatable(*certgen, "--server-san", options.server_names,
                  "another DNS name or address of the server (repeatable)");
   certgen->add_flag("--jwt-only", options.jwt_only, "the tokens' signing key alone");
+  certgen->add_option("--user", options.user,
+                      "a certificate for this user, by the CA that is there");
+  certgen->add_flag("--admin", options.user_is_admin, "--user may do everything")->needs("--user");
   certgen->add_flag("--dry-run", options.dry_run, "say what would be done");
   certgen->callback([&parsed] { parsed.options.action = parsed.certgen; });
 }

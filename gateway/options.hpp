@@ -32,6 +32,17 @@ struct ServeOptions {
   std::string http_url;          // under which others reach that; empty: no discovery document
   int calls_per_second = 50;     // of one sandbox; 0: no limit
   int failures_per_second = 10;  // calls without a valid token, of one source address; 0: no limit
+  // Users.  None of these: the operator's socket is the only way in for people.
+  std::string oidc_issuer, oidc_audience, oidc_ca_file;
+  std::string oidc_roles_claim = "realm_access.roles", oidc_scopes_claim;
+  std::string oidc_admin_role = "openshell-admin", oidc_user_role = "openshell-user";
+  int oidc_jwks_ttl_seconds = 3600;
+  bool mtls_users = false;                   // by certificates of certgen --user
+  bool allow_unauthenticated_users = false;  // on a loopback address only
+  // Sandboxes by their pods' ServiceAccount tokens.
+  bool kubernetes = false, kubernetes_token_review = false;
+  std::string sandbox_namespace, sandbox_service_account;
+  std::string kubernetes_url, kubernetes_ca_file, kubernetes_token_file;  // empty: as in a pod
   std::string audit_log = "-";
   int ping_tolerance_ms = 5000;
   std::string log_level;  // of the configuration file; --log-level wins

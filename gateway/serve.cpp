@@ -9,10 +9,12 @@
 #include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "gateway/audit.hpp"
+#include "gateway/authn/sandbox_authenticator.hpp"
 #include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
 #include "gateway/rpc/server.hpp"
 #include "gateway/store/sealing.hpp"
+#include "gateway/user_authentication.hpp"
 
 namespace keyward::gateway {
 namespace {
@@ -46,7 +48,8 @@ Result<std::unique_ptr<ServerTls>> read_tls(const ServeOptions& options) {
                  read_secret_file(file_of(options, options.certificate_key_file, "server/tls.key")),
                  options));
   tls->require_client_certificate = options.require_client_certificate;
-  if (options.request_client_certificate || options.require_client_certificate) {
+  if (options.request_client_certificate || options.require_client_certificate ||
+      options.mtls_users) {
     TRY_ASSIGN(tls->client_ca_pem,
                with_remedy(read_file(file_of(options, options.client_ca_file, "ca.crt")), options));
   }
@@ -154,13 +157,18 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
   Issuer issuer(*ring, options.gateway_id, token_life, *store);
-  Authenticator authenticator(*ring, issuer.rules(), *store,
-                              std::chrono::seconds(options.refresh_overlap_seconds));
+  TRY_ASSIGN(const Authentication authentication,
+             make_authentication(options,
+                                 std::make_unique<SandboxAuthenticator>(
+                                     *ring, issuer.rules(), *store,
+                                     std::chrono::seconds(options.refresh_overlap_seconds)),
+                                 clock));
   Metrics metrics;
   CallLimits limits{RateLimiter(rate_of(options.calls_per_second)),
                     RateLimiter(rate_of(options.failures_per_second))};
   LogBook logs;
-  const ServiceDeps deps{*store, issuer, authenticator, *audit, clock, metrics, limits, logs};
+  const ServiceDeps deps{*store, issuer, *authentication.chain, *audit, clock, metrics,
+                         limits, logs};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
   TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,

@@ -43,9 +43,10 @@ class RateLimiter {
   std::unordered_map<std::string_view, std::list<Bucket>::iterator> by_key_;  // views into buckets_
 };
 
-// How often may be called: by each sandbox, and without a valid token by each source address.
+// How often may be called: by each sandbox and user, and without a valid token by each source
+// address.
 struct CallLimits {
-  RateLimiter sandboxes, sources;
+  RateLimiter principals, sources;
 };
 
 }  // namespace keyward::gateway

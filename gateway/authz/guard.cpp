@@ -1,58 +1,81 @@
 #include "gateway/authz/guard.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <array>
 
 namespace keyward::gateway {
 namespace {
 
-enum class Rule {
-  everyone,
-  any_sandbox,   // acts on the caller itself
-  same_sandbox,  // the request names a sandbox: it must be the caller
-  operator_only,
-};
+constexpr std::string_view every_scope = "openshell:all";
 
-constexpr struct {
-  Method method;
-  Rule rule;
-} rules[] = {
-    {Method::health, Rule::everyone},
-    {Method::refresh_sandbox_token, Rule::any_sandbox},
-    {Method::get_sandbox_config, Rule::same_sandbox},
-    {Method::get_sandbox_provider_environment, Rule::same_sandbox},
-    {Method::report_policy_status, Rule::same_sandbox},
-    {Method::report_main_process_exit, Rule::same_sandbox},
-    {Method::push_sandbox_logs, Rule::same_sandbox},
-    {Method::operator_, Rule::operator_only},
-};
+constexpr auto rules = std::to_array<MethodRule>({
+    {"Health", Access::everyone},
+    {"operator", Access::operator_socket},
+    // Of supervisors.
+    {"IssueSandboxToken", Access::sandbox},
+    {"RefreshSandboxToken", Access::sandbox},
+    {"GetSandboxProviderEnvironment", Access::sandbox},
+    {"ReportPolicyStatus", Access::sandbox},
+    {"PushSandboxLogs", Access::sandbox},
+    {"ReportMainProcessExit", Access::sandbox},
+    // Of users.
+    {"GetCurrentUser", Access::user},
+    // Of both.
+    {"GetSandboxConfig", Access::sandbox_or_user, Role::user, "config:read"},
+});
 
-Result<> require_sandbox(const Principal& principal) {
-  if (principal.kind == PrincipalKind::sandbox) return {};
-  if (principal.kind == PrincipalKind::anonymous)
-    return fail(Code::unauthenticated, "missing authorization header");
-  return fail(Code::denied, "this method requires a sandbox principal");
+Result<> require_user(const User& user, const MethodRule& rule) {
+  if (user.role < rule.role)
+    return fail(Code::denied, rule.role == Role::admin ? "role 'openshell-admin' required"
+                                                       : "role 'openshell-user' required");
+  if (rule.scope.empty() || !user.scopes) return {};
+  const auto has = [&](std::string_view scope) {
+    return std::find(user.scopes->begin(), user.scopes->end(), scope) != user.scopes->end();
+  };
+  if (has(rule.scope) || has(every_scope)) return {};
+  return fail(Code::denied, "scope '" + std::string(rule.scope) + "' required");
+}
+
+Result<> require_own(const Principal& principal, const Requested& requested) {
+  if (requested.by == Requested::By::caller) return {};
+  if (!requested.sandbox_id.empty() && requested.sandbox_id == principal.sandbox_id) return {};
+  return fail(Code::denied, requested.by == Requested::By::id
+                                ? "cross-sandbox access denied: principal does not own this sandbox"
+                                : "sandbox not found or not owned by caller");
+}
+
+Result<> authorize_sandbox(const Principal& principal, const MethodRule& rule,
+                           const Requested& requested) {
+  if (rule.access == Access::user)
+    return fail(Code::denied, "sandbox principals may not call this method");
+  return require_own(principal, requested);
 }
 
 }  // namespace
 
-Result<> authorize(const Principal& principal, Method method, std::string_view sandbox_id) {
-  const auto* row = std::find_if(std::begin(rules), std::end(rules),
-                                 [&](const auto& entry) { return entry.method == method; });
-  if (row == std::end(rules)) return fail(Code::denied, "no rule allows this method");
-  switch (row->rule) {
-    case Rule::everyone:
+std::span<const MethodRule> method_rules() { return rules; }
+
+Result<> authorize(const Principal& principal, std::string_view method,
+                   const Requested& requested) {
+  const auto rule = std::find_if(rules.begin(), rules.end(),
+                                 [&](const MethodRule& each) { return each.method == method; });
+  if (rule == rules.end()) return fail(Code::denied, "no rule allows this method");
+  if (rule->access == Access::everyone) return {};
+  if (principal.kind == PrincipalKind::anonymous)
+    return fail(Code::unauthenticated, "missing authorization header");
+  if ((rule->access == Access::operator_socket) != (principal.kind == PrincipalKind::operator_))
+    return fail(Code::denied, "this method is for another kind of caller");
+  switch (principal.kind) {
+    case PrincipalKind::operator_:
       return {};
-    case Rule::any_sandbox:
-      return require_sandbox(principal);
-    case Rule::same_sandbox:
-      TRY(require_sandbox(principal));
-      if (principal.sandbox_id == sandbox_id) return {};
-      return fail(Code::denied, "cross-sandbox access denied: principal does not own this sandbox");
-    case Rule::operator_only:
-      if (principal.kind == PrincipalKind::operator_) return {};
-      return fail(principal.kind == PrincipalKind::anonymous ? Code::unauthenticated : Code::denied,
-                  "this method is for the operator");
+    case PrincipalKind::sandbox:
+      return authorize_sandbox(principal, *rule, requested);
+    case PrincipalKind::user:
+      if (rule->access == Access::sandbox)
+        return fail(Code::denied, "this method requires a sandbox principal");
+      return require_user(principal.user, *rule);
+    case PrincipalKind::anonymous:
+      break;
   }
   return fail(Code::denied, "no rule allows this method");
 }

@@ -75,15 +75,17 @@ Result<> make_directory(const std::string& path) {
   return {};
 }
 
-void take(std::vector<File>& files, const char* certificate, const char* key, CertifiedKey pair) {
+void take(std::vector<File>& files, const std::string& certificate, const std::string& key,
+          CertifiedKey pair) {
   files.push_back({certificate, Secret(pair.certificate_pem), false});
   files.push_back({key, std::move(pair.key_pem), true});
 }
 
 Result<> add_tls(std::vector<File>& files, const std::vector<std::string>& names, TimePoint now) {
   TRY_ASSIGN(CertifiedKey ca, make_ca(now));
-  TRY_ASSIGN(CertifiedKey server, make_leaf(ca, LeafUse::server, names, now));
-  TRY_ASSIGN(CertifiedKey client, make_leaf(ca, LeafUse::client, {}, now));
+  TRY_ASSIGN(CertifiedKey server, make_server(ca, names, now));
+  TRY_ASSIGN(CertifiedKey client,
+             make_client(ca, {"openshell-client", {std::string(sandbox_unit)}}, now));
   take(files, "ca.crt", "ca.key", std::move(ca));
   take(files, "server/tls.crt", "server/tls.key", std::move(server));
   take(files, "client/tls.crt", "client/tls.key", std::move(client));
@@ -109,14 +111,45 @@ Result<> write_files(const std::string& directory, const std::vector<File>& file
   return {};
 }
 
+Result<CertifiedKey> read_ca(const std::string& directory) {
+  CertifiedKey ca;
+  TRY_ASSIGN(ca.certificate_pem, read_file(directory + "/ca.crt"));
+  TRY_ASSIGN(ca.key_pem, read_secret_file(directory + "/ca.key"));
+  return ca;
+}
+
+bool is_user_name(std::string_view name) {
+  return !name.empty() && name.size() <= 63 && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                  c == '_' || c == '@';
+         });
+}
+
+// By the CA that is there; never in the place of another certificate.
+Result<std::vector<std::string>> generate_user(const CertgenOptions& options, TimePoint now) {
+  if (!is_user_name(options.user))
+    return fail(Code::invalid, "--user: lower-case letters, digits, - . _ @, at most 63");
+  TRY_ASSIGN(const CertifiedKey ca, read_ca(options.output_dir));
+  const std::string_view unit = options.user_is_admin ? admin_unit : user_unit;
+  TRY_ASSIGN(CertifiedKey user, make_client(ca, {options.user, {std::string(unit)}}, now));
+  const std::string directory = "users/" + options.user;
+  const std::string certificate = directory + "/tls.crt", key = directory + "/tls.key";
+  std::vector<File> files;
+  take(files, certificate, key, std::move(user));
+  if (!options.dry_run) {
+    TRY(make_directory(options.output_dir + "/users"));
+    TRY(write_files(options.output_dir, files));
+  }
+  return std::vector<std::string>{"create " + certificate, "create " + key};
+}
+
 // The key first: a crash in between leaves a pair that does not belong together, which the server
 // refuses; running certgen again finds the name still missing and repairs it.
 Result<> reissue_server(const std::string& directory, const std::vector<std::string>& names,
                         TimePoint now) {
-  CertifiedKey ca;
-  TRY_ASSIGN(ca.certificate_pem, read_file(directory + "/ca.crt"));
-  TRY_ASSIGN(ca.key_pem, read_secret_file(directory + "/ca.key"));
-  TRY_ASSIGN(const CertifiedKey server, make_leaf(ca, LeafUse::server, names, now));
+  TRY_ASSIGN(const CertifiedKey ca, read_ca(directory));
+  TRY_ASSIGN(const CertifiedKey server, make_server(ca, names, now));
   TRY(replace_file(directory + "/server/tls.key", server.key_pem.reveal(), 0600));
   return replace_file(directory + "/server/tls.crt", server.certificate_pem, 0644);
 }
@@ -191,7 +224,7 @@ class Generator {
 }  // namespace
 
 Result<std::vector<std::string>> generate_files(const CertgenOptions& options, TimePoint now) {
-  return Generator(options, now).run();
+  return options.user.empty() ? Generator(options, now).run() : generate_user(options, now);
 }
 
 }  // namespace keyward::gateway

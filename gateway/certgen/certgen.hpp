@@ -2,7 +2,7 @@
 // `gateway certgen`: the files that `gateway serve` needs.
 //
 //   ca.crt ca.key   server/tls.{crt,key}   client/tls.{crt,key}   jwt/{signing.pem,public.pem,kid}
-//   store.key
+//   store.key   users/NAME/tls.{crt,key}
 //
 // Keys 0600, directories 0700.  Running it again changes nothing: what is whole is kept, what is
 // incomplete is an error that names the missing files.  A server name that the certificate lacks
@@ -21,6 +21,8 @@ struct CertgenOptions {
   std::vector<std::string> server_names;  // beside the default ones
   bool jwt_only = false;                  // signing key alone
   bool dry_run = false;                   // writes nothing
+  std::string user;                       // not empty: a certificate for this user alone
+  bool user_is_admin = false;
 };
 
 // What was done or would be done, one line each.

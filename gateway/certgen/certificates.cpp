@@ -54,7 +54,14 @@ struct Validity {
   std::chrono::hours life;
 };
 
-bool set_common(X509* certificate, EVP_PKEY* key, const char* name, const Validity& validity) {
+bool add_name(X509* certificate, const char* kind, const std::string& text) {
+  return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), kind, MBSTRING_UTF8,
+                                    as_bytes(text).data(), static_cast<int>(text.size()), -1,
+                                    0) == 1;
+}
+
+bool set_common(X509* certificate, EVP_PKEY* key, const CertificateSubject& name,
+                const Validity& validity) {
   const auto seconds = [](TimePoint time) { return std::chrono::system_clock::to_time_t(time); };
   std::string bytes = random_bytes(16);
   bytes[0] = static_cast<char>((bytes[0] & 0x3f) | 0x40);  // a positive serial of full length
@@ -66,9 +73,9 @@ bool set_common(X509* certificate, EVP_PKEY* key, const char* name, const Validi
              nullptr &&
          ASN1_TIME_set(X509_getm_notAfter(certificate), seconds(validity.now + validity.life)) !=
              nullptr &&
-         X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                                    as_bytes(name).data(), -1, -1, 0) == 1 &&
-         X509_set_pubkey(certificate, key) == 1;
+         std::all_of(name.units.begin(), name.units.end(),
+                     [&](const std::string& unit) { return add_name(certificate, "OU", unit); }) &&
+         add_name(certificate, "CN", name.common_name) && X509_set_pubkey(certificate, key) == 1;
 }
 
 bool add(X509* certificate, X509* issuer, int nid, const std::string& value) {
@@ -127,6 +134,45 @@ std::string name_of(const GENERAL_NAME& entry) {
   return text;
 }
 
+// As UTF-8; "" for what is none.
+std::string text_of(const ASN1_STRING& value) {
+  unsigned char* bytes = nullptr;
+  const int size = ASN1_STRING_to_UTF8(&bytes, &value);
+  std::string text(reinterpret_cast<const char*>(bytes),
+                   size < 0 ? 0 : static_cast<std::size_t>(size));
+  OPENSSL_free(bytes);
+  return text;
+}
+
+struct Leaf {
+  CertificateSubject subject;
+  const char* use;
+  std::vector<std::string> names;  // checked
+};
+
+// Signed by `ca`.
+Result<CertifiedKey> make_leaf(const CertifiedKey& ca, const Leaf& leaf, TimePoint now) {
+  TRY_ASSIGN(const X509Ptr issuer, read_certificate(ca.certificate_pem));
+  TRY_ASSIGN(const KeyPtr issuer_key, read_key(ca.key_pem));
+  if (X509_check_private_key(issuer.get(), issuer_key.get()) != 1)
+    return fail(Code::invalid, "ca.key is not the key of ca.crt");
+  const KeyPtr key(EVP_EC_gen("P-256"));
+  const X509Ptr owner(X509_new());
+  X509* certificate = owner.get();
+  const bool made = key && set_common(certificate, key.get(), leaf.subject, {now, leaf_life}) &&
+                    X509_set_issuer_name(certificate, X509_get_subject_name(issuer.get())) == 1 &&
+                    add(certificate, issuer.get(), NID_basic_constraints, "critical,CA:FALSE") &&
+                    add(certificate, issuer.get(), NID_key_usage, "critical,digitalSignature") &&
+                    add(certificate, issuer.get(), NID_ext_key_usage, leaf.use) &&
+                    add(certificate, issuer.get(), NID_subject_key_identifier, "hash") &&
+                    add(certificate, issuer.get(), NID_authority_key_identifier, "keyid:always") &&
+                    (leaf.names.empty() || add(certificate, issuer.get(), NID_subject_alt_name,
+                                               subject_alternatives(leaf.names))) &&
+                    X509_sign(certificate, issuer_key.get(), EVP_sha256()) != 0;
+  if (!made) return fail_openssl("certgen: certificate");
+  return to_pem(certificate, key.get());
+}
+
 bool is_dns_label(std::string_view label) {
   return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
          std::all_of(label.begin(), label.end(), [](char c) {
@@ -157,7 +203,7 @@ Result<CertifiedKey> make_ca(TimePoint now) {
   const X509Ptr owner(X509_new());
   X509* certificate = owner.get();
   const bool made =
-      key && set_common(certificate, key.get(), "Keyward gateway CA", {now, ca_life}) &&
+      key && set_common(certificate, key.get(), {"Keyward gateway CA", {}}, {now, ca_life}) &&
       X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1 &&
       add(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
       add(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign") &&
@@ -167,32 +213,32 @@ Result<CertifiedKey> make_ca(TimePoint now) {
   return to_pem(certificate, key.get());
 }
 
-Result<CertifiedKey> make_leaf(const CertifiedKey& ca, LeafUse use,
-                               const std::vector<std::string>& names, TimePoint now) {
+Result<CertifiedKey> make_server(const CertifiedKey& ca, const std::vector<std::string>& names,
+                                 TimePoint now) {
   for (const std::string& name : names) TRY(check_subject_name(name));
-  TRY_ASSIGN(const X509Ptr issuer, read_certificate(ca.certificate_pem));
-  TRY_ASSIGN(const KeyPtr issuer_key, read_key(ca.key_pem));
-  if (X509_check_private_key(issuer.get(), issuer_key.get()) != 1)
-    return fail(Code::invalid, "ca.key is not the key of ca.crt");
-  const KeyPtr key(EVP_EC_gen("P-256"));
-  const X509Ptr owner(X509_new());
-  X509* certificate = owner.get();
-  const bool server = use == LeafUse::server;
-  const bool made =
-      key &&
-      set_common(certificate, key.get(), server ? "openshell" : "openshell-client",
-                 {now, leaf_life}) &&
-      X509_set_issuer_name(certificate, X509_get_subject_name(issuer.get())) == 1 &&
-      add(certificate, issuer.get(), NID_basic_constraints, "critical,CA:FALSE") &&
-      add(certificate, issuer.get(), NID_key_usage, "critical,digitalSignature") &&
-      add(certificate, issuer.get(), NID_ext_key_usage, server ? "serverAuth" : "clientAuth") &&
-      add(certificate, issuer.get(), NID_subject_key_identifier, "hash") &&
-      add(certificate, issuer.get(), NID_authority_key_identifier, "keyid:always") &&
-      (names.empty() ||
-       add(certificate, issuer.get(), NID_subject_alt_name, subject_alternatives(names))) &&
-      X509_sign(certificate, issuer_key.get(), EVP_sha256()) != 0;
-  if (!made) return fail_openssl("certgen: certificate");
-  return to_pem(certificate, key.get());
+  return make_leaf(ca, {{"openshell", {}}, "serverAuth", names}, now);
+}
+
+Result<CertifiedKey> make_client(const CertifiedKey& ca, const CertificateSubject& name,
+                                 TimePoint now) {
+  return make_leaf(ca, {name, "clientAuth", {}}, now);
+}
+
+Result<CertificateSubject> certificate_subject(const std::string& certificate_pem) {
+  TRY_ASSIGN(const X509Ptr certificate, read_certificate(certificate_pem));
+  const X509_NAME* name = X509_get_subject_name(certificate.get());
+  CertificateSubject subject;
+  for (int i = 0; i < X509_NAME_entry_count(name); ++i) {
+    const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name, i);
+    const int kind = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
+    if (kind != NID_commonName && kind != NID_organizationalUnitName) continue;
+    std::string text = text_of(*X509_NAME_ENTRY_get_data(entry));
+    if (kind == NID_commonName)
+      subject.common_name = std::move(text);
+    else
+      subject.units.push_back(std::move(text));
+  }
+  return subject;
 }
 
 std::string canonical_subject_name(const std::string& name) {

@@ -1,5 +1,5 @@
 #pragma once
-// The gateway's own PKI (RFC 5280): one CA, a server certificate, a client certificate.  EC P-256.
+// The gateway's own PKI (RFC 5280): one CA, certificates of servers and of clients.  EC P-256.
 
 #include <string>
 #include <vector>
@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "gateway/authn/principal.hpp"
 
 namespace keyward::gateway {
 
@@ -15,14 +16,16 @@ struct CertifiedKey {
   Secret key_pem;  // PKCS#8
 };
 
-enum class LeafUse { server, client };
-
 Result<CertifiedKey> make_ca(TimePoint now);  // ten years, pathlen 0
 
-// Signed by `ca`, two years.  `names` are DNS names (one leading `*.` allowed) and IP literals, for
-// a server; the client's common name is openshell-client.
-Result<CertifiedKey> make_leaf(const CertifiedKey& ca, LeafUse use,
-                               const std::vector<std::string>& names, TimePoint now);
+// Signed by `ca`, two years.  `names` are DNS names (one leading `*.` allowed) and IP literals.
+Result<CertifiedKey> make_server(const CertifiedKey& ca, const std::vector<std::string>& names,
+                                 TimePoint now);
+Result<CertifiedKey> make_client(const CertifiedKey& ca, const CertificateSubject& name,
+                                 TimePoint now);
+
+// Of somebody else's certificate; its signature is not looked at.
+Result<CertificateSubject> certificate_subject(const std::string& certificate_pem);
 
 // The certificate's subject alternative names, DNS names in lower case and IP literals.
 Result<std::vector<std::string>> subject_names(const std::string& certificate_pem);

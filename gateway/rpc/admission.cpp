@@ -1,22 +1,53 @@
 #include "gateway/rpc/admission.hpp"
 
+#include <optional>
+
 #include "base/log.hpp"
+#include "gateway/certgen/certificates.hpp"
 #include "gateway/rpc/status.hpp"
 
 namespace keyward::gateway {
 namespace {
 
 std::string caller_of(const Principal& principal) {
-  if (principal.kind == PrincipalKind::sandbox) return "sandbox:" + principal.sandbox_id;
-  return principal.kind == PrincipalKind::operator_ ? "operator" : "anonymous";
+  switch (principal.kind) {
+    case PrincipalKind::sandbox:
+      return "sandbox:" + principal.sandbox_id;
+    case PrincipalKind::user:
+      return principal.user.provider + ":" + principal.user.subject;
+    case PrincipalKind::operator_:
+      return "operator";
+    case PrincipalKind::anonymous:
+      break;
+  }
+  return "anonymous";
+}
+
+// Of the client's certificate, which TLS has verified; none where none was shown.
+std::optional<CertificateSubject> certificate_of(const grpc::ServerContextBase& context) {
+  const auto peer = context.auth_context();
+  if (!peer) return std::nullopt;
+  const auto found = peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (found.empty()) return std::nullopt;
+  Result<CertificateSubject> subject =
+      certificate_subject(std::string(found[0].data(), found[0].size()));
+  return subject ? std::optional(std::move(*subject)) : std::nullopt;
+}
+
+Result<Requested> requested_by(const ServiceDeps& deps, const Call& call) {
+  if (call.by != Requested::By::name) return Requested{call.by, call.sandbox};
+  const Result<SandboxRow> row = deps.store.sandbox_by_name(call.sandbox);
+  if (row) return Requested{call.by, row->id};
+  if (row.error().code == Code::not_found) return Requested{call.by, ""};
+  return tl::unexpected(row.error());
 }
 
 Result<> within_limits(const ServiceDeps& deps, const Result<Principal>& principal,
                        const grpc::ServerContextBase& context) {
   const TimePoint now = deps.clock.now();
-  if (principal && principal->kind == PrincipalKind::sandbox) {
-    if (deps.limits.sandboxes.allow(principal->sandbox_id, now)) return {};
-    return fail(Code::exhausted, "rate limit exceeded for this sandbox");
+  if (principal && principal->kind != PrincipalKind::anonymous) {
+    if (deps.limits.principals.allow(caller_of(*principal), now)) return {};
+    return fail(Code::exhausted, "rate limit exceeded for this caller");
   }
   const std::string peer = context.peer();  // ADDRESS:PORT
   if (deps.limits.sources.allow(peer.substr(0, peer.find_last_of(':')), now)) return {};
@@ -32,18 +63,29 @@ std::string_view metadata_of(const grpc::ServerContextBase& context, const char*
              : std::string_view(found->second.data(), found->second.size());
 }
 
+Result<Principal> authenticate(const ServiceDeps& deps, const grpc::ServerContextBase& context,
+                               const char* method) {
+  Presented presented{metadata_of(context, "authorization"),
+                      metadata_of(context, "x-keyward-refresh-id"), method};
+  std::optional<CertificateSubject> certificate;
+  if (presented.authorization.empty()) certificate = certificate_of(context);
+  if (certificate) presented.certificate = &*certificate;
+  return deps.authenticators.authenticate(presented, deps.clock.now());
+}
+
 Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& context,
                         const Call& call) {
-  const Presented presented{metadata_of(context, "authorization"),
-                            metadata_of(context, "x-keyward-refresh-id"),
-                            call.method == Method::refresh_sandbox_token};
-  Result<Principal> principal = deps.authenticator.authenticate(presented, deps.clock.now());
+  Result<Principal> principal = authenticate(deps, context, call.name);
   // Not in the audit trail: who floods the gateway would flood that too.  The metrics count it.
   TRY(within_limits(deps, principal, context));
-  const Result<> allowed = principal ? authorize(*principal, call.method, call.sandbox_id)
-                                     : tl::unexpected(principal.error());
+  const auto decide = [&]() -> Result<> {
+    TRY(principal);
+    TRY_ASSIGN(const Requested requested, requested_by(deps, call));
+    return authorize(*principal, call.name, requested);
+  };
+  const Result<> allowed = decide();
   const std::string caller = principal ? caller_of(*principal) : "anonymous";
-  deps.audit.record({call.name, caller, call.sandbox_id, allowed ? nullptr : &allowed.error()});
+  deps.audit.record({call.name, caller, call.sandbox, allowed ? nullptr : &allowed.error()});
   if (!allowed) return tl::unexpected(allowed.error());
   return principal;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What every call of a sandbox goes through before its handler: authenticate → limits → authorize,
-// and one audit record.
+// What every call goes through before its handler: authenticate → limits → authorize, and one audit
+// record.
 
 #include <grpcpp/grpcpp.h>
 
@@ -13,18 +13,29 @@
 namespace keyward::gateway {
 
 struct Call {
-  Method method;
   const char* name;
-  std::string sandbox_id;  // that the request names; empty: the caller's own
+  Requested::By by = Requested::By::caller;
+  std::string sandbox{};  // the id or the name that the request names
 };
 
 // "" where the client sent none.
 std::string_view metadata_of(const grpc::ServerContextBase& context, const char* name);
 
+Result<Principal> authenticate(const ServiceDeps& deps, const grpc::ServerContextBase& context,
+                               const char* method);
 Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& context,
                         const Call& call);
 
 // Counts the call, logs what is the gateway's own trouble, and gives the status.
 grpc::Status end_call(const ServiceDeps& deps, const Call& call, const Result<>& done);
+
+// The one way into a handler that is no stream.
+template <class Handle>
+grpc::Status answer(const ServiceDeps& deps, const grpc::ServerContext& context, const Call& call,
+                    Handle handle) {
+  const Result<Principal> principal = admit(deps, context, call);
+  return end_call(deps, call,
+                  principal ? handle(*principal) : Result<>(tl::unexpected(principal.error())));
+}
 
 }  // namespace keyward::gateway

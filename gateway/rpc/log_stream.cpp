@@ -8,6 +8,7 @@ namespace {
 
 namespace v1 = openshell::v1;
 
+constexpr const char* method = "PushSandboxLogs";
 constexpr int batch_limit = 500;  // lines; the message limit bounds their bytes
 
 LogLine line_of(v1::SandboxLogLine& wire) {
@@ -45,7 +46,7 @@ class LogStream final : public grpc::ServerReadReactor<v1::PushSandboxLogsReques
 
  private:
   void end(const Result<>& done) {
-    Finish(end_call(deps_, {Method::push_sandbox_logs, "PushSandboxLogs", sandbox_id_}, done));
+    Finish(end_call(deps_, {method, Requested::By::id, sandbox_id_}, done));
   }
 
   Result<> take() {
@@ -64,22 +65,21 @@ class LogStream final : public grpc::ServerReadReactor<v1::PushSandboxLogsReques
   }
 
   Result<> admit_first(const std::string& id) {
-    TRY(admit(deps_, context_, {Method::push_sandbox_logs, "PushSandboxLogs", id}));
+    TRY(admit(deps_, context_, {method, Requested::By::id, id}));
     sandbox_id_ = id;
     return {};
   }
 
   // Not by admit(): a batch is neither a decision to be recorded nor a call to be counted.
   Result<> check_again() {
-    const Presented presented{metadata_of(context_, "authorization"), "", false};
-    const auto principal = deps_.authenticator.authenticate(presented, deps_.clock.now());
+    const auto principal = authenticate(deps_, context_, method);
     // Not UNAUTHENTICATED: OpenShell's supervisor would then never push again.
     if (!principal && principal.error().code == Code::unauthenticated)
       return fail(Code::conflict,
                   "the token does not authenticate any more; open the stream anew with the current "
                   "one");
     if (!principal) return tl::unexpected(principal.error());
-    return authorize(*principal, Method::push_sandbox_logs, sandbox_id_);
+    return authorize(*principal, method, {Requested::By::id, sandbox_id_});
   }
 
   grpc::CallbackServerContext& context_;

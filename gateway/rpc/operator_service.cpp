@@ -339,7 +339,7 @@ class OperatorService final : public v1::Operator::Service {
   // Only root reaches this service: OperatorSocket asks the kernel before a connection is served.
   template <class Handle>
   grpc::Status answer(const char* name, Handle handle) {
-    const Result<> allowed = authorize({PrincipalKind::operator_, "", ""}, Method::operator_, "");
+    const Result<> allowed = authorize({PrincipalKind::operator_, "", ""}, "operator");
     const Result<> done = allowed ? handle() : allowed;
     deps_.audit.record({name, "operator", "", done ? nullptr : &done.error()});
     if (!done && is_own_trouble(done.error()))

@@ -46,12 +46,40 @@ class SandboxService final : public Base {
     return grpc::Status::OK;
   }
 
+  grpc::Status GetCurrentUser(grpc::ServerContext* context, const v1::GetCurrentUserRequest*,
+                              v1::GetCurrentUserResponse* response) override {
+    return answer(deps_, *context, {"GetCurrentUser"}, [&](const Principal& principal) -> Result<> {
+      const User& user = principal.user;
+      response->set_subject(user.subject);
+      response->set_display_name(user.display_name);
+      response->mutable_roles()->Add(user.roles.begin(), user.roles.end());
+      if (user.scopes) response->mutable_scopes()->Add(user.scopes->begin(), user.scopes->end());
+      response->set_identity_provider(user.provider);
+      return {};
+    });
+  }
+
+  grpc::Status IssueSandboxToken(grpc::ServerContext* context, const v1::IssueSandboxTokenRequest*,
+                                 v1::IssueSandboxTokenResponse* response) override {
+    return answer(deps_, *context, {"IssueSandboxToken"},
+                  [&](const Principal& principal) -> Result<> {
+                    if (principal.proof != SandboxProof::service_account)
+                      return fail(Code::denied,
+                                  "this principal cannot mint a sandbox token; use "
+                                  "RefreshSandboxToken");
+                    TRY_ASSIGN(const IssuedToken issued,
+                               deps_.issuer.issue(principal.sandbox_id, deps_.clock.now()));
+                    response->set_token(std::string(issued.token.reveal()));
+                    response->set_expires_at_ms(issued.expires.time_since_epoch().count());
+                    return {};
+                  });
+  }
+
   grpc::Status RefreshSandboxToken(grpc::ServerContext* context,
                                    const v1::RefreshSandboxTokenRequest* request,
                                    v1::RefreshSandboxTokenResponse* response) override {
     return answer(
-        *context, {Method::refresh_sandbox_token, "RefreshSandboxToken", ""},
-        [&](const Principal& principal) -> Result<> {
+        deps_, *context, {"RefreshSandboxToken"}, [&](const Principal& principal) -> Result<> {
           if (request->extension_service_names_size() > 0)
             return fail(Code::unsupported, "extension credentials are not served by this version");
           std::string refresh_id(metadata_of(*context, "x-keyward-refresh-id"));
@@ -72,7 +100,7 @@ class SandboxService final : public Base {
                                 const sandbox_v1::GetSandboxConfigRequest* request,
                                 sandbox_v1::GetSandboxConfigResponse* response) override {
     return answer(
-        *context, {Method::get_sandbox_config, "GetSandboxConfig", request->sandbox_id()},
+        deps_, *context, {"GetSandboxConfig", Requested::By::id, request->sandbox_id()},
         [&](const Principal&) -> Result<> {
           TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_id(request->sandbox_id()));
           TRY_ASSIGN(const auto providers, deps_.store.providers_of(sandbox.id));
@@ -94,9 +122,8 @@ class SandboxService final : public Base {
   grpc::Status GetSandboxProviderEnvironment(
       grpc::ServerContext* context, const v1::GetSandboxProviderEnvironmentRequest* request,
       v1::GetSandboxProviderEnvironmentResponse* response) override {
-    return answer(*context,
-                  {Method::get_sandbox_provider_environment, "GetSandboxProviderEnvironment",
-                   request->sandbox_id()},
+    return answer(deps_, *context,
+                  {"GetSandboxProviderEnvironment", Requested::By::id, request->sandbox_id()},
                   [&](const Principal&) -> Result<> {
                     TRY_ASSIGN(const SandboxRow sandbox,
                                deps_.store.sandbox_by_id(request->sandbox_id()));
@@ -110,7 +137,7 @@ class SandboxService final : public Base {
                                   const v1::ReportPolicyStatusRequest* request,
                                   v1::ReportPolicyStatusResponse*) override {
     return answer(
-        *context, {Method::report_policy_status, "ReportPolicyStatus", request->sandbox_id()},
+        deps_, *context, {"ReportPolicyStatus", Requested::By::id, request->sandbox_id()},
         [&](const Principal&) -> Result<> {
           const bool loaded = request->status() == v1::POLICY_STATUS_LOADED;
           if (request->version() == 0 || (!loaded && request->status() != v1::POLICY_STATUS_FAILED))
@@ -126,16 +153,15 @@ class SandboxService final : public Base {
   grpc::Status ReportMainProcessExit(grpc::ServerContext* context,
                                      const v1::ReportMainProcessExitRequest* request,
                                      v1::ReportMainProcessExitResponse*) override {
-    return answer(
-        *context,
-        {Method::report_main_process_exit, "ReportMainProcessExit", request->sandbox_id()},
-        [&](const Principal&) -> Result<> {
-          const std::string& instance = request->instance_id();
-          if (instance.empty() || instance.size() > instance_limit)
-            return fail(Code::invalid, "instance_id is required");
-          return deps_.store.set_exit(request->sandbox_id(),
-                                      {instance, request->exit_code(), deps_.clock.now()});
-        });
+    return answer(deps_, *context,
+                  {"ReportMainProcessExit", Requested::By::id, request->sandbox_id()},
+                  [&](const Principal&) -> Result<> {
+                    const std::string& instance = request->instance_id();
+                    if (instance.empty() || instance.size() > instance_limit)
+                      return fail(Code::invalid, "instance_id is required");
+                    return deps_.store.set_exit(
+                        request->sandbox_id(), {instance, request->exit_code(), deps_.clock.now()});
+                  });
   }
 
   grpc::ServerReadReactor<v1::PushSandboxLogsRequest>* PushSandboxLogs(
@@ -144,14 +170,6 @@ class SandboxService final : public Base {
   }
 
  private:
-  // The one way into every other handler.
-  template <class Handle>
-  grpc::Status answer(const grpc::ServerContext& context, const Call& call, Handle handle) {
-    const Result<Principal> principal = admit(deps_, context, call);
-    return end_call(deps_, call,
-                    principal ? handle(*principal) : Result<>(tl::unexpected(principal.error())));
-  }
-
   ServiceDeps deps_;
 };
 

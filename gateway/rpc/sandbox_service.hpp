@@ -20,7 +20,7 @@ namespace keyward::gateway {
 struct ServiceDeps {
   Store& store;
   Issuer& issuer;
-  Authenticator& authenticator;
+  const AuthenticatorChain& authenticators;
   AuditLog& audit;
   const Clock& clock;
   Metrics& metrics;

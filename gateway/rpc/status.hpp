@@ -18,7 +18,7 @@ inline bool is_own_trouble(const Error& error) {
 inline grpc::Status to_status(const Error& error) {
   const auto code = static_cast<grpc::StatusCode>(grpc_code(error.code));
   if (error.code == Code::unavailable)
-    return {code, "the gateway's database does not answer; try again"};
+    return {code, "the gateway waits for its database or an issuer; try again"};
   return {code, is_own_trouble(error) ? "internal error" : error.what};
 }
 

@@ -13,7 +13,10 @@ namespace {
 constexpr int supervisors = 8;
 constexpr auto longest_load = std::chrono::milliseconds(150);
 
-int kills() { return std::getenv("KEYWARD_ALL") == std::string("1") ? 200 : 15; }
+int kills() {
+  const char* all = std::getenv("KEYWARD_ALL");
+  return all != nullptr && std::string(all) == "1" ? 200 : 15;
+}
 
 // One supervisor: what it holds, and the refresh whose answer it has not seen.
 class Client {

@@ -15,7 +15,7 @@ constexpr std::chrono::seconds life{3600};
 struct Keys {
   TestDirectory directory;
   TimePoint now = SystemClock().now();  // modification times are the file system's
-  Keys() { REQUIRE(generate_files({directory.path(), {}, true, false}, now)); }
+  Keys() { REQUIRE(generate_files({directory.path(), {}, true, false, "", false}, now)); }
   std::string path() const { return directory / "jwt"; }
   std::unique_ptr<KeyDirectory> open() const {
     auto ring = KeyDirectory::open(path(), life, now);

@@ -185,8 +185,8 @@ TEST_CASE("server: TLS by our CA is accepted, by another it is not") {
 
 TEST_CASE("server: plaintext is for loopback addresses") {
   TestGateway gateway;
-  const ServiceDeps deps{*gateway.store, gateway.issuer,  gateway.authenticator, *gateway.audit,
-                         gateway.clock,  gateway.metrics, gateway.limits,        gateway.logs};
+  const ServiceDeps deps{*gateway.store, gateway.issuer,  gateway.authenticators, *gateway.audit,
+                         gateway.clock,  gateway.metrics, gateway.limits,         gateway.logs};
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:1", "localhost:0", "127.0.0.1"}) {
     CAPTURE(listen);
     const auto refused =

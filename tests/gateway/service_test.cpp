@@ -58,7 +58,7 @@ TEST_CASE("server: the standard health service, and reflection, answer anybody")
 TEST_CASE("server: who calls too often is told so, and nobody else suffers") {
   TestGateway gateway;
   CallLimits limits{RateLimiter({1, 3}), RateLimiter({1, 2})};
-  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticator,
+  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticators,
                          *gateway.audit, gateway.clock,  gateway.metrics,
                          limits,         gateway.logs};
   auto server =

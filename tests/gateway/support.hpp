@@ -10,8 +10,8 @@
 #include "base/crypto.hpp"
 #include "database.hpp"
 #include "gateway/audit.hpp"
-#include "gateway/authn/authenticator.hpp"
 #include "gateway/authn/rate_limiter.hpp"
+#include "gateway/authn/sandbox_authenticator.hpp"
 #include "gateway/issue/issuer.hpp"
 #include "gateway/log_book.hpp"
 #include "gateway/metrics.hpp"
@@ -34,6 +34,12 @@ inline std::string slurp(const std::string& path) {
 
 inline NewSandboxRow sandbox_row(const std::string& name) { return {random_uuid(), name, {}, {}}; }
 
+inline AuthenticatorChain only(std::unique_ptr<Authenticator> authenticator) {
+  std::vector<std::unique_ptr<Authenticator>> chain;
+  chain.push_back(std::move(authenticator));
+  return AuthenticatorChain(std::move(chain));
+}
+
 // Two sandboxes, `a` and `b`, and everything that serves them.
 struct TestGateway {
   TestDatabase database;
@@ -43,7 +49,8 @@ struct TestGateway {
   std::unique_ptr<Store> store = *open_store(database.name(), key);
   KeyRing ring{identity::generate_signing_key()};
   Issuer issuer{ring, "test", std::chrono::seconds(3600), *store};
-  Authenticator authenticator{ring, issuer.rules(), *store};
+  AuthenticatorChain authenticators =
+      only(std::make_unique<SandboxAuthenticator>(ring, issuer.rules(), *store));
   std::unique_ptr<AuditLog> audit = *AuditLog::open(directory / "audit.jsonl", clock);
   Metrics metrics;
   LogBook logs;
@@ -59,7 +66,8 @@ struct TestGateway {
   }
   Result<Principal> present(const std::string& token, const std::string& refresh_id = "") {
     const std::string header = "Bearer " + token;
-    return authenticator.authenticate({header, refresh_id, !refresh_id.empty()}, clock.now());
+    const char* method = refresh_id.empty() ? "GetSandboxConfig" : "RefreshSandboxToken";
+    return authenticators.authenticate({header, refresh_id, method}, clock.now());
   }
 };
 

