@@ -10,7 +10,7 @@ namespace {
 
 constexpr int message_limit = 1 << 20;             // bytes; the wire contract's
 constexpr std::size_t memory_limit = 64ULL << 20;  // bytes for all connections' buffers
-constexpr int thread_limit = 64;
+constexpr int thread_limit = 256;  // calls at the same time, about; more are refused
 constexpr std::chrono::seconds farewell{2};
 
 class SandboxServer final : public RunningServer {

@@ -204,6 +204,9 @@ class PostgresDatabase final : public SqlDatabase {
     return lease;
   }
 
+  // PostgreSQL itself syncs once for the transactions that commit at the same time.
+  Result<> transact_together(const Work& work) override { return transact(*this, work); }
+
  private:
   void give_back(PostgresSession* session) {
     {

@@ -31,15 +31,15 @@ Result<std::vector<ProviderRow>> SqlStore::providers_from(const SqlResult& found
 }
 
 Result<std::vector<ProviderRow>> SqlStore::providers() {
-  TRY_ASSIGN(const SqlResult found, run("SELECT p.* FROM providers p ORDER BY p.name", {}));
+  TRY_ASSIGN(const SqlResult found, read("SELECT p.* FROM providers p ORDER BY p.name", {}));
   return providers_from(found);
 }
 
 Result<std::vector<ProviderRow>> SqlStore::providers_of(const std::string& sandbox_id) {
   TRY_ASSIGN(const SqlResult found,
-             run("SELECT p.* FROM providers p JOIN attachments a ON a.provider_id = p.id"
-                 " WHERE a.sandbox_id = ? ORDER BY p.name",
-                 {sandbox_id}));
+             read("SELECT p.* FROM providers p JOIN attachments a ON a.provider_id = p.id"
+                  " WHERE a.sandbox_id = ? ORDER BY p.name",
+                  {sandbox_id}));
   return providers_from(found);
 }
 

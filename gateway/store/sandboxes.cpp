@@ -53,14 +53,14 @@ Result<> SqlStore::create_sandbox(const NewSandboxRow& sandbox,
 }
 
 Result<std::vector<SandboxRow>> SqlStore::sandboxes() {
-  TRY_ASSIGN(const SqlResult found, run(std::string(sandbox_columns) + " ORDER BY s.name", {}));
+  TRY_ASSIGN(const SqlResult found, read(std::string(sandbox_columns) + " ORDER BY s.name", {}));
   std::vector<SandboxRow> rows;
   for (const SqlRow& row : found.rows) rows.push_back(sandbox_of(row));
   return rows;
 }
 
 Result<SandboxRow> SqlStore::find_sandbox(std::string_view where, const std::string& value) {
-  TRY_ASSIGN(const SqlResult found, run(std::string(sandbox_columns).append(where), {value}));
+  TRY_ASSIGN(const SqlResult found, read(std::string(sandbox_columns).append(where), {value}));
   if (found.rows.empty()) return fail(Code::not_found, "sandbox not found");
   return sandbox_of(found.rows[0]);
 }
@@ -105,9 +105,9 @@ Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const 
 
 Result<std::vector<PolicyRow>> SqlStore::policies(const std::string& sandbox_id) {
   TRY_ASSIGN(const SqlResult found,
-             run("SELECT version, policy, hash, source, created, status, load_error FROM policies"
-                 " WHERE sandbox_id = ? ORDER BY version",
-                 {sandbox_id}));
+             read("SELECT version, policy, hash, source, created, status, load_error FROM policies"
+                  " WHERE sandbox_id = ? ORDER BY version",
+                  {sandbox_id}));
   std::vector<PolicyRow> rows;
   for (const SqlRow& row : found.rows)
     rows.push_back({static_cast<std::uint32_t>(row.number(0)), row.text(1), row.text(2),

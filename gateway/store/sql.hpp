@@ -61,6 +61,13 @@ class SqlDatabase {
  public:
   virtual ~SqlDatabase() = default;
   virtual Result<SqlLease> lease() = 0;  // any thread; waits for a free one
+  // For a single reading statement: sees what was committed, and does not wait for who writes.
+  virtual Result<SqlLease> lease_to_read() { return lease(); }
+  // `work` in a transaction that is on disk when this returns.  A database that syncs once for each
+  // transaction puts those that wait at the same time into one; a failed work undoes itself alone.
+  // `work` may be run more than once.
+  using Work = std::function<Result<>(SqlSession&)>;
+  virtual Result<> transact_together(const Work& work) = 0;
 };
 
 // A file, made 0600; one that others can read is refused.

@@ -81,6 +81,12 @@ Result<SqlResult> SqlStore::run(std::string_view sql,
   return session->run(sql, parameters);
 }
 
+Result<SqlResult> SqlStore::read(std::string_view sql,
+                                 std::initializer_list<SqlParameter> parameters) {
+  TRY_ASSIGN(const SqlLease session, database_->lease_to_read());
+  return session->run(sql, parameters);
+}
+
 Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key) {
   TRY_ASSIGN(auto opened,
              names_postgres(database) ? open_postgres(database) : open_sqlite(database));

@@ -43,6 +43,8 @@ class SqlStore final : public Store {
  private:
   // One statement, in a session of its own.
   Result<SqlResult> run(std::string_view sql, std::initializer_list<SqlParameter> parameters);
+  // ... that changes nothing, beside those who write.
+  Result<SqlResult> read(std::string_view sql, std::initializer_list<SqlParameter> parameters);
   Result<> check_key(SqlSession& session);
   Result<SandboxRow> find_sandbox(std::string_view where, const std::string& value);
   Result<std::vector<ProviderRow>> providers_from(const SqlResult& found);

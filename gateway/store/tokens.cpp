@@ -32,13 +32,13 @@ Result<> SqlStore::add_token(const TokenRow& token) {
 }
 
 Result<TokenStatus> SqlStore::token_status(const std::string& jti) {
-  TRY_ASSIGN(const SqlResult found, run(status_of_token, {jti}));
+  TRY_ASSIGN(const SqlResult found, read(status_of_token, {jti}));
   return status_from(found);
 }
 
 Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refresh_id,
                              const TokenRow& next, TimePoint now) {
-  return transact(*database_, [&](SqlSession& session) -> Result<> {
+  return database_->transact_together([&](SqlSession& session) -> Result<> {
     // Asked again inside the transaction: of two refreshes at the same time only one may win.
     TRY_ASSIGN(const SqlResult found, session.run(status_of_token, {old_jti}));
     const TokenStatus status = status_from(found);
@@ -65,12 +65,12 @@ Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refr
 }
 
 Result<> SqlStore::note_use(const std::string& jti) {
-  TRY_ASSIGN(const SqlLease session, database_->lease());
-  TRY_ASSIGN(const SqlResult pending,
-             session->run("SELECT 1 FROM refreshes WHERE new_jti = ?", {jti}));
+  TRY_ASSIGN(const SqlResult pending, read("SELECT 1 FROM refreshes WHERE new_jti = ?", {jti}));
   if (pending.rows.empty()) return {};  // the usual case costs no write
-  TRY(session->run("DELETE FROM refreshes WHERE new_jti = ?", {jti}));
-  return {};
+  return database_->transact_together([&](SqlSession& session) -> Result<> {
+    TRY(session.run("DELETE FROM refreshes WHERE new_jti = ?", {jti}));
+    return {};
+  });
 }
 
 Result<> SqlStore::prune(TimePoint now) {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The figures of Keyward beside those of its peers, in one run on one machine.  Compare ratios, not figures.
-# usage: tests/bench/run.sh [start|memory|intercept...]       needs build-release, and packaging/deps.sh all
+# usage: tests/bench/run.sh [start|memory|gateway|intercept...]       needs build-release, and packaging/deps.sh all
 set -euo pipefail
 # shellcheck source=packaging/common.sh
 source "$(dirname "$0")/../../packaging/common.sh"
@@ -31,15 +31,25 @@ POLICY
     "keyward=@$supervisor run --policy $work/policy.yaml --upstream-ca $work/run/ca.pem --audit-log $work/audit/log --"
 }
 
+gateway() {
+  local work
+  work=$(mktemp -d /var/tmp/keyward-bench.XXXXXX)
+  trap 'rm -rf "$work"' RETURN
+  say "the gateway: verifications beside OpenSSL's, durable refreshes"
+  ninja -C build-release tests/bench/gateway_bench >/dev/null
+  build-release/tests/bench/gateway_bench "$work/gateway.db"
+}
+
 go_program() { PYTHONPATH=$KEYWARD_ROOT/tests /usr/bin/python3 -c 'from e2e.support import tools; print(tools.go())'; }
 
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(start memory intercept)
+[[ ${#parts[@]} -gt 0 ]] || parts=(start memory gateway intercept)
 for part in "${parts[@]}"; do
   case $part in
     start) /usr/bin/python3 tests/bench/start_time.py ;;
     memory) /usr/bin/python3 tests/bench/memory.py ;;
+    gateway) gateway ;;
     intercept) intercept ;;
-    *) die "usage: tests/bench/run.sh [start|memory|intercept...]" ;;
+    *) die "usage: tests/bench/run.sh [start|memory|gateway|intercept...]" ;;
   esac
 done
