@@ -65,9 +65,8 @@ std::string der_of(std::string_view signature) {
   const std::unique_ptr<ECDSA_SIG, FreeSignature> pair(ECDSA_SIG_new());
   Number r = number_of(signature.substr(0, coordinate_size));
   Number s = number_of(signature.substr(coordinate_size));
-  if (!pair || !r || !s || ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) return {};
-  (void)r.release();  // the pair's now
-  (void)s.release();
+  if (!pair || !r || !s) return {};
+  ECDSA_SIG_set0(pair.get(), r.release(), s.release());  // cannot fail: both are there
   const int size = i2d_ECDSA_SIG(pair.get(), nullptr);
   if (size <= 0) return {};
   std::string der(static_cast<std::size_t>(size), '\0');

@@ -36,8 +36,9 @@ Validation LocalServiceAccountTokens::validate(std::string_view token, TimePoint
   const auto& signed_token = std::get<identity::IssuerToken>(recognised);
   Result<std::optional<PublicKey>> key = keys_.find(signed_token.kid(), now);
   if (!key) return std::move(key).error();
-  if (!*key) return identity::Declined{"unknown signing key"};
-  if (const auto problem = signed_token.problem(**key, service_account_audience, now))
+  const std::optional<PublicKey>& found = *key;
+  if (!found) return identity::Declined{"unknown signing key"};
+  if (const auto problem = signed_token.problem(*found, service_account_audience, now))
     return Error{Code::unauthenticated, "invalid token: " + problem->reason};
   return PodClaims{signed_token.text({kubernetes_claim, "namespace"}),
                    signed_token.text({kubernetes_claim, "serviceaccount", "name"}),

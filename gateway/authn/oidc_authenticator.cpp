@@ -50,8 +50,9 @@ Verdict OidcAuthenticator::authenticate(std::string_view bearer, const Presented
   const auto& token = std::get<identity::IssuerToken>(recognised);
   Result<std::optional<PublicKey>> key = keys_.find(token.kid(), now);
   if (!key) return std::move(key).error();
-  if (!*key) return identity::Declined{"unknown signing key"};
-  if (const auto problem = token.problem(**key, rules_.audience, now))
+  const std::optional<PublicKey>& found = *key;
+  if (!found) return identity::Declined{"unknown signing key"};
+  if (const auto problem = token.problem(*found, rules_.audience, now))
     return Error{Code::unauthenticated, "invalid token: " + problem->reason};
   const std::string subject = token.text({"sub"});
   if (subject.empty() || subject.size() > subject_limit)
