@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/environment.hpp"
 #include "base/file.hpp"
@@ -54,6 +55,9 @@ std::string in_real_directory(const std::string& path) {
 std::vector<FoundSecret> find_links(std::string path) {
   constexpr int most_links = 40;  // as the kernel (path_resolution(7))
   std::vector<FoundSecret> found;
+  std::error_code error;
+  path = std::filesystem::absolute(path, error).string();
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();  // a link to a directory
   for (int i = 0; i < most_links && path.starts_with('/'); ++i) {
     path = in_real_directory(path);
     std::array<char, PATH_MAX> target{};

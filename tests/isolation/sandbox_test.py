@@ -102,9 +102,11 @@ class Sandbox(unittest.TestCase):
             os.symlink("..data/token", token)
             look = ("sh", "-c", f"cat {folder}/..second/token; ls -a {folder}")
             self.assertIn("CANARY-..second", run(*look).stdout)
-            hidden = run(*look, options=("--hide", token))
-            self.assertNotIn("CANARY", hidden.stdout)
-            self.assertNotIn("..", hidden.stdout)
+            os.symlink("..data", os.path.join(folder, "volume"))
+            for path in (token, os.path.relpath(token), os.path.join(folder, "volume"), os.path.join(folder, "volume/")):
+                hidden = run(*look, options=("--hide", path))
+                self.assertNotIn("CANARY", hidden.stdout, path)
+                self.assertNotIn("..", hidden.stdout, path)
 
     def test_a_hidden_path_must_exist(self):
         done = run("true", options=("--hide", "/opt/none/such"))
