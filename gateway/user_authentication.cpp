@@ -74,6 +74,7 @@ Result<KubernetesAccess> kubernetes_access(const ServeOptions& options) {
     TRY_ASSIGN(access.url, in_cluster_url());
   }
   TRY(check_issuer_url("--kubernetes-url", access.url));
+  if (access.url.ends_with('/')) access.url.pop_back();
   const std::string& ca = options.kubernetes_ca_file;
   TRY_ASSIGN(access.ca_pem, read_file(ca.empty() ? volume + "/ca.crt" : ca));
   TRY(read_file(access.token_file));  // that it is there is found out now

@@ -28,6 +28,11 @@ std::string text_of(const nlohmann::json& document, const char* name) {
   return found != document.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+// OpenID Connect Discovery 1.0 section 4.1: an issuer may end in one, which tokens then carry too.
+std::string without_slash(const std::string& url) {
+  return url.ends_with('/') ? url.substr(0, url.size() - 1) : url;
+}
+
 // Scheme, host and port of `base`, path and query of `url`, which may be a path alone.
 Result<std::string> moved_to(const std::string& base, const std::string& url) {
   TRY_ASSIGN(const Url at, parse_url(base));
@@ -44,16 +49,15 @@ Result<std::string> moved_to(const std::string& base, const std::string& url) {
 Result<> check_issuer_url(const std::string& setting, const std::string& url) {
   const Result<Url> parsed = parse_url(url);
   if (!parsed) return fail_at(setting, parsed.error());
-  if (url.ends_with('/'))
-    return fail(Code::invalid, setting + ": no slash at the end, unless tokens carry it in iss");
   if (parsed->tls || is_loopback(*parsed)) return {};
   return fail(Code::denied, setting + ": must be https://, or a loopback address");
 }
 
 Result<IssuerKeys> discover_keys(const identity::HttpSettings& settings,
                                  const DiscoverySource& source, const Secret& bearer) {
-  TRY_ASSIGN(const std::string text,
-             get(settings, source.base + "/.well-known/openid-configuration", bearer));
+  TRY_ASSIGN(
+      const std::string text,
+      get(settings, without_slash(source.base) + "/.well-known/openid-configuration", bearer));
   const auto document = nlohmann::json::parse(text, nullptr, false);
   IssuerKeys found;
   found.issuer = text_of(document, "issuer");

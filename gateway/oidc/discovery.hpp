@@ -8,7 +8,7 @@ namespace keyward::gateway {
 
 // Where an issuer is asked.
 struct DiscoverySource {
-  std::string base;    // URL without a slash at its end; …/.well-known/openid-configuration
+  std::string base;    // URL; …/.well-known/openid-configuration
   std::string issuer;  // what the document must call itself; empty: whatever it does
   // The key set is fetched from `base`, whatever host the document names (Kubernetes' API server
   // may name one that is not reachable from here).

@@ -89,6 +89,15 @@ class UsersTest(Case):
         self.assertIn(call(gateway, me(token))[0]["code"], (0, UNAVAILABLE))
         wait_until(lambda: call(gateway, me(token))[0]["code"] == 0, 30, "the issuer's keys")
 
+    def test_an_issuer_with_another_name(self):
+        """Its document is found, also where the setting ends in a slash, and names somebody else."""
+        issuer = Issuer(self.world.machine, 17697).start("named")
+        self.addCleanup(issuer.stop)
+        gateway = self.gateway_of("oidc-slash", 17698, "--oidc-issuer", issuer.url + "/", "--oidc-audience", AUDIENCE)
+        with open(self.world.machine.log("oidc-slash"), encoding="utf-8") as file:
+            self.assertIn("names another issuer than configured", file.read())
+        self.assertEqual(call(gateway, me(issuer.token("user")))[0]["code"], UNAUTHENTICATED)
+
     def test_certificates(self):
         gateway = self.gateway_of("mtls", 17694, "--mtls-users")
         for name, more in (("alice", ["--admin"]), ("bob", [])):
