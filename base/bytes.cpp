@@ -93,6 +93,12 @@ Result<std::string> unbase64(std::string_view text) {
 std::string base64url(std::string_view bytes) { return encode(bytes, url_alphabet); }
 Result<std::string> unbase64url(std::string_view text) { return decode(text, url_alphabet); }
 
+std::string_view utf8_prefix(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), lower_char);

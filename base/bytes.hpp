@@ -25,7 +25,9 @@ std::string base64url(
     std::string_view bytes);  // RFC 4648 section 5, no padding (RFC 7515 section 2)
 Result<std::string> unbase64url(std::string_view text);  // no padding, canonical
 
-std::string lower(std::string_view text);                           // ASCII only
+std::string_view utf8_prefix(std::string_view text,
+                             std::size_t limit);  // at most `limit` bytes, whole characters
+std::string lower(std::string_view text);         // ASCII only
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII only
 std::string_view trim(std::string_view text);  // blanks, tabs, CR and LF at both ends
 

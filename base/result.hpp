@@ -16,8 +16,9 @@ enum class Code {
   unauthenticated,
   not_found,
   exists,
-  conflict,   // somebody else changed it meanwhile
-  exhausted,  // a limit was reached
+  conflict,      // somebody else changed it meanwhile
+  precondition,  // how things stand does not allow it
+  exhausted,     // a limit was reached
   unavailable,
   timeout,
   unsupported,

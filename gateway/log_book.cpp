@@ -2,19 +2,15 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
+
 namespace keyward::gateway {
 namespace {
-
-// How much of `text` fits into `room` without splitting a character of UTF-8.
-std::size_t whole_characters(const std::string& text, std::size_t room) {
-  while (room > 0 && (static_cast<unsigned char>(text[room]) & 0xC0) == 0x80) --room;
-  return room;
-}
 
 void cut(LogLine& line) {
   std::size_t room = LogBook::line_limit;
   const auto take = [&room](std::string& text) {
-    if (text.size() > room) text.resize(whole_characters(text, room));
+    text.resize(utf8_prefix(text, room).size());
     room -= text.size();
   };
   take(line.level);

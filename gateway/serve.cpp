@@ -167,8 +167,9 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   CallLimits limits{RateLimiter(rate_of(options.calls_per_second)),
                     RateLimiter(rate_of(options.failures_per_second))};
   LogBook logs;
+  SessionBook sessions;
   const ServiceDeps deps{*store, issuer, *authentication.chain, *audit, clock, metrics,
-                         limits, logs};
+                         limits, logs, sessions};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
   TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "gateway/authz/guard.hpp"
-#include "gateway/rpc/sandbox_service.hpp"
+#include "gateway/rpc/services.hpp"
 
 namespace keyward::gateway {
 
@@ -28,14 +28,5 @@ Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& 
 
 // Counts the call, logs what is the gateway's own trouble, and gives the status.
 grpc::Status end_call(const ServiceDeps& deps, const Call& call, const Result<>& done);
-
-// The one way into a handler that is no stream.
-template <class Handle>
-grpc::Status answer(const ServiceDeps& deps, const grpc::ServerContext& context, const Call& call,
-                    Handle handle) {
-  const Result<Principal> principal = admit(deps, context, call);
-  return end_call(deps, call,
-                  principal ? handle(*principal) : Result<>(tl::unexpected(principal.error())));
-}
 
 }  // namespace keyward::gateway

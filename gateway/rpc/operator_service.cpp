@@ -1,21 +1,17 @@
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <grpcpp/grpcpp.h>
 
 #include <set>
 
-#include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "gateway/authz/guard.hpp"
+#include "gateway/rpc/call_context.hpp"
 #include "gateway/rpc/names.hpp"
-#include "gateway/rpc/sandbox_service.hpp"
+#include "gateway/rpc/policy_rows.hpp"
+#include "gateway/rpc/providers.hpp"
+#include "gateway/rpc/services.hpp"
 #include "gateway/rpc/status.hpp"
-#include "netproxy/endpoint_binding.hpp"
-#include "netproxy/policy/policy.hpp"
-#include "netproxy/policy/yaml.hpp"
 #include "operator.grpc.pb.h"
-#include "proto/policy_wire.hpp"
 
 namespace keyward::gateway {
 namespace {
@@ -24,112 +20,50 @@ namespace v1 = keyward::operators::v1;
 
 constexpr std::size_t answer_limit = std::size_t{1} << 20;  // bytes
 
-std::int64_t millis(TimePoint time) { return time.time_since_epoch().count(); }
-
-// Deterministic, so that the same policy has the same hash whenever it is given.
-std::string serialize(const google::protobuf::Message& message) {
-  std::string text;
-  {
-    google::protobuf::io::StringOutputStream stream(&text);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return text;
-}
-
-Result<PolicyRow> policy_row(const std::string& yaml, const std::string& file, TimePoint now) {
-  TRY_ASSIGN(const netproxy::PolicyModel model, netproxy::parse_policy(yaml, file));
-  TRY(netproxy::compile(model));  // a policy that a supervisor would refuse
-  PolicyRow row;
-  row.policy = serialize(wire::to_wire(model));
-  row.hash = hex(sha256(row.policy));
-  row.source = yaml;
-  row.created = now;
-  return row;
-}
-
-// A running program keeps what it was started with.
-bool changes_static_part(const std::string& before, const PolicyRow& after) {
-  openshell::sandbox::v1::SandboxPolicy old, next;
-  if (before.empty() || !old.ParseFromString(before) || !next.ParseFromString(after.policy))
-    return false;
-  old.clear_network_policies();
-  next.clear_network_policies();
-  return serialize(old) != serialize(next);
-}
-
-void fill(const PolicyRow& row, v1::PolicyRecord& record) {
+void fill_record(const PolicyRow& row, v1::PolicyRecord& record) {
   record.set_version(row.version);
   record.set_hash(row.hash);
-  record.set_created_at_ms(millis(row.created));
+  record.set_created_at_ms(unix_millis(row.created));
   record.set_status(row.status);
   record.set_load_error(row.load_error);
 }
 
-void fill(const LogLine& line, v1::LogLine& wire) {
+void fill_record(const LogLine& line, v1::LogLine& wire) {
   wire.set_number(line.number);
-  wire.set_timestamp_ms(millis(line.time));
+  wire.set_timestamp_ms(unix_millis(line.time));
   wire.set_level(line.level);
   wire.set_target(line.target);
   wire.set_message(line.message);
   wire.mutable_fields()->insert(line.fields.begin(), line.fields.end());
 }
 
-void fill(const ProviderRow& row, v1::ProviderRecord& record) {
+void fill_record(const ProviderRow& row, v1::ProviderRecord& record) {
   record.set_id(row.id);
   record.set_name(row.name);
   record.set_type(row.type);
-  record.set_created_at_ms(millis(row.created));
+  record.set_created_at_ms(unix_millis(row.created));
   for (const auto& [name, value] : row.credentials) record.add_credential_names(name);
   record.mutable_config()->insert(row.config.begin(), row.config.end());
   for (const std::string& binding : row.bindings) record.add_bindings(binding);
 }
 
-Result<ProviderRow> provider_row(v1::CreateProviderRequest& request) {
-  TRY(check_name("provider", request.name()));
-  if (request.type() != "aws" && request.type() != "generic")
-    return fail(Code::invalid, "provider type: aws or generic");
-  if (request.credentials().empty()) return fail(Code::invalid, "the file has no credentials");
-  if (request.bindings().empty())
-    return fail(Code::invalid,
-                "an unbound credential is usable nowhere; add --bind HOST[:PORT][/PATH]");
+ProviderRow provider_row(v1::CreateProviderRequest& request) {
   ProviderRow row;
   row.name = request.name();
   row.type = request.type();
-  for (auto& [name, value] : *request.mutable_credentials()) {
-    TRY(check_variable(name));
-    TRY(check_value(name, value));
+  for (auto& [name, value] : *request.mutable_credentials())
     row.credentials.emplace(name, Secret::take(value));
-  }
-  for (const auto& [name, value] : request.config()) {
-    TRY(check_variable(name));
-    TRY(check_value(name, value));
-    row.config.emplace(name, value);
-  }
-  if (row.type == "aws" && (!row.credentials.count("AWS_ACCESS_KEY_ID") ||
-                            !row.credentials.count("AWS_SECRET_ACCESS_KEY")))
-    return fail(Code::invalid, "an aws provider needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-  for (const std::string& binding : request.bindings()) {
-    TRY(netproxy::parse_binding(binding));
-    row.bindings.push_back(binding);
-  }
+  row.config.insert(request.config().begin(), request.config().end());
+  row.bindings.assign(request.bindings().begin(), request.bindings().end());
   return row;
 }
 
-// Two providers that set the same variable would leave the sandbox without any: said here, not when
-// its supervisor asks.
-Result<> check_together(const std::vector<ProviderRow>& rows) {
-  std::set<std::string_view> taken;
-  const auto take = [&](const std::string& name) -> Result<> {
-    if (taken.insert(name).second) return {};
-    return fail(Code::invalid, "two of the sandbox's providers would set " + name);
-  };
-  for (const ProviderRow& row : rows) {
-    for (const auto& [name, value] : row.credentials) TRY(take(name));
-    for (const auto& [name, value] : row.config) TRY(take(name));
-  }
-  return {};
+// A running program keeps what it was started with.
+Result<bool> changes_static_part(const std::string& before, const PolicyRow& after) {
+  if (before.empty()) return false;
+  TRY_ASSIGN(const WirePolicy old, read_policy(before));
+  TRY_ASSIGN(const WirePolicy next, read_policy(after.policy));
+  return !same_static_part(old, next);
 }
 
 class OperatorService final : public v1::Operator::Service {
@@ -146,7 +80,7 @@ class OperatorService final : public v1::Operator::Service {
                    policy_row(request->policy_yaml(), request->policy_file(), row.created));
         row.policy->version = 1;
       }
-      TRY(check_providers({request->providers().begin(), request->providers().end()}));
+      TRY(check_together(deps_.store, {request->providers().begin(), request->providers().end()}));
       TRY(deps_.store.create_sandbox(row,
                                      {request->providers().begin(), request->providers().end()}));
       TRY_ASSIGN(const SandboxRow made, deps_.store.sandbox_by_id(row.id));
@@ -188,7 +122,7 @@ class OperatorService final : public v1::Operator::Service {
       TRY_ASSIGN(const SandboxRow row, deps_.store.sandbox_by_name(request->name()));
       TRY_ASSIGN(const IssuedToken issued, deps_.issuer.issue(row.id, deps_.clock.now()));
       response->set_token(std::string(issued.token.reveal()));
-      response->set_expires_at_ms(millis(issued.expires));
+      response->set_expires_at_ms(unix_millis(issued.expires));
       response->set_sandbox_id(row.id);
       return {};
     });
@@ -200,7 +134,7 @@ class OperatorService final : public v1::Operator::Service {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
       for (const LogLine& line : deps_.logs.lines(sandbox.id, request->after())) {
         if (response->ByteSizeLong() > answer_limit) break;  // the rest: asked for by its number
-        fill(line, *response->add_lines());
+        fill_record(line, *response->add_lines());
       }
       return {};
     });
@@ -214,8 +148,9 @@ class OperatorService final : public v1::Operator::Service {
                  policy_row(request->policy_yaml(), request->policy_file(), deps_.clock.now()));
       TRY_ASSIGN(const std::uint32_t version, deps_.store.add_policy(sandbox.id, row));
       TRY_ASSIGN(const PolicyRow stored, find_policy(sandbox, version));
-      fill(stored, *response);
-      response->set_needs_restart(changes_static_part(sandbox.policy, row));
+      fill_record(stored, *response);
+      TRY_ASSIGN(const bool needs_restart, changes_static_part(sandbox.policy, row));
+      response->set_needs_restart(needs_restart);
       return {};
     });
   }
@@ -225,7 +160,7 @@ class OperatorService final : public v1::Operator::Service {
     return answer("ListPolicies", [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->name()));
       TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
-      for (const PolicyRow& row : rows) fill(row, *response->add_policies());
+      for (const PolicyRow& row : rows) fill_record(row, *response->add_policies());
       return {};
     });
   }
@@ -239,7 +174,7 @@ class OperatorService final : public v1::Operator::Service {
       TRY_ASSIGN(const PolicyRow row,
                  find_policy(sandbox, request->version() == 0 ? sandbox.policy_version
                                                               : request->version()));
-      fill(row, *response);
+      fill_record(row, *response);
       response->set_policy_yaml(row.source);
       return {};
     });
@@ -249,11 +184,12 @@ class OperatorService final : public v1::Operator::Service {
                               v1::ProviderRecord* response) override {
     return answer("CreateProvider", [&]() -> Result<> {
       v1::CreateProviderRequest copy = *request;
-      TRY_ASSIGN(ProviderRow row, provider_row(copy));
+      ProviderRow row = provider_row(copy);
       row.id = random_uuid();
       row.created = deps_.clock.now();
+      TRY(check_provider(deps_.store, row));
       TRY(deps_.store.create_provider(row));
-      fill(row, *response);
+      fill_record(row, *response);
       return {};
     });
   }
@@ -262,7 +198,7 @@ class OperatorService final : public v1::Operator::Service {
                              v1::ListProvidersResponse* response) override {
     return answer("ListProviders", [&]() -> Result<> {
       TRY_ASSIGN(const auto rows, deps_.store.providers());
-      for (const ProviderRow& row : rows) fill(row, *response->add_providers());
+      for (const ProviderRow& row : rows) fill_record(row, *response->add_providers());
       return {};
     });
   }
@@ -283,7 +219,7 @@ class OperatorService final : public v1::Operator::Service {
       TRY_ASSIGN(const auto attached, deps_.store.providers_of(sandbox.id));
       std::set<std::string> names = {request->provider()};
       for (const ProviderRow& provider : attached) names.insert(provider.name);
-      TRY(check_providers(names));
+      TRY(check_together(deps_.store, names));
       TRY_ASSIGN(const bool changed, deps_.store.attach(request->sandbox(), request->provider()));
       response->set_changed(changed);
       return {};
@@ -300,12 +236,6 @@ class OperatorService final : public v1::Operator::Service {
   }
 
  private:
-  Result<> check_providers(const std::set<std::string>& names) {
-    TRY_ASSIGN(auto rows, deps_.store.providers());
-    std::erase_if(rows, [&](const ProviderRow& row) { return names.count(row.name) == 0; });
-    return check_together(rows);
-  }
-
   Result<PolicyRow> find_policy(const SandboxRow& sandbox, std::uint32_t version) {
     TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
     for (const PolicyRow& row : rows)
@@ -318,24 +248,18 @@ class OperatorService final : public v1::Operator::Service {
   Result<> fill(const SandboxRow& row, v1::SandboxRecord& record) {
     record.set_id(row.id);
     record.set_name(row.name);
-    record.set_created_at_ms(millis(row.created));
+    record.set_created_at_ms(unix_millis(row.created));
     record.set_policy_version(row.policy_version);
     record.set_policy_hash(row.policy_hash);
     record.set_policy_status(row.policy_status);
     if (row.exit) {
       record.set_exit_code(row.exit->code);
-      record.set_exited_at_ms(millis(row.exit->time));
+      record.set_exited_at_ms(unix_millis(row.exit->time));
     }
     TRY_ASSIGN(const auto providers, deps_.store.providers_of(row.id));
     for (const ProviderRow& provider : providers) record.add_providers(provider.name);
     return {};
   }
-  static void fill(const ProviderRow& row, v1::ProviderRecord& record) {
-    gateway::fill(row, record);
-  }
-  static void fill(const LogLine& line, v1::LogLine& wire) { gateway::fill(line, wire); }
-  static void fill(const PolicyRow& row, v1::PolicyRecord& record) { gateway::fill(row, record); }
-
   // Only root reaches this service: OperatorSocket asks the kernel before a connection is served.
   template <class Handle>
   grpc::Status answer(const char* name, Handle handle) {

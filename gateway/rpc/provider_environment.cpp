@@ -41,6 +41,7 @@ std::uint64_t provider_revision(const std::vector<ProviderRow>& providers) {
     }
     for (const auto& [name, value] : provider.config) text.append(name + "=" + value + ";");
     for (const std::string& binding : provider.bindings) text.append(binding + ";");
+    for (const auto& [name, time] : provider.expires) text.append(name + std::to_string(time));
   }
   const Digest digest = sha256(text.reveal());
   std::uint64_t revision = 0;
@@ -59,6 +60,8 @@ Result<> fill_provider_environment(const std::vector<ProviderRow>& providers,
     if (!bindings_supported) continue;
     for (const auto& [name, value] : provider.credentials) {
       TRY(add(response, name, value.reveal()));
+      if (const auto expires = provider.expires.find(name); expires != provider.expires.end())
+        (*response.mutable_credential_expires_at_ms())[name] = expires->second;
       TRY_ASSIGN((*response.mutable_static_credential_bindings())[name],
                  binding_of(provider, name));
     }

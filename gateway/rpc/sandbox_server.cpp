@@ -13,18 +13,19 @@ constexpr std::size_t memory_limit = 64ULL << 20;  // bytes for all connections'
 constexpr int thread_limit = 256;  // calls at the same time, about; more are refused
 constexpr std::chrono::seconds farewell{2};
 
+using Services = std::vector<std::unique_ptr<grpc::Service>>;
+
 class SandboxServer final : public RunningServer {
  public:
-  SandboxServer(std::unique_ptr<grpc::Service> service, std::unique_ptr<grpc::Server> server,
-                int port)
-      : service_(std::move(service)), server_(std::move(server)), port_(port) {}
+  SandboxServer(Services services, std::unique_ptr<grpc::Server> server, int port)
+      : services_(std::move(services)), server_(std::move(server)), port_(port) {}
   SandboxServer(const SandboxServer&) = delete;
   SandboxServer& operator=(const SandboxServer&) = delete;
   ~SandboxServer() override { server_->Shutdown(std::chrono::system_clock::now() + farewell); }
   int port() const override { return port_; }
 
  private:
-  std::unique_ptr<grpc::Service> service_;
+  Services services_;
   std::unique_ptr<grpc::Server> server_;
   int port_;
 };
@@ -77,19 +78,21 @@ Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerS
   // grpc.health.v1.Health and grpc.reflection.v1alpha, to anybody: they tell what is public anyway.
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto service = make_sandbox_service(deps);
+  Services services;
+  services.push_back(make_openshell_service(deps));
+  services.push_back(make_inference_service(deps));
   grpc::ServerBuilder builder;
   set_limits(builder, settings.ping_tolerance);
   int port = 0;
   builder.AddListeningPort(settings.listen, credentials_of(settings.tls.get()), &port);
-  builder.RegisterService(service.get());
+  for (const auto& service : services) builder.RegisterService(service.get());
   auto server = builder.BuildAndStart();
   if (!server || port == 0)
     return fail(Code::unavailable,
                 "--listen " + settings.listen +
                     ": cannot listen: the address is not this machine's, the port is taken, or the "
                     "certificate and key do not belong together");
-  return std::make_unique<SandboxServer>(std::move(service), std::move(server), port);
+  return std::make_unique<SandboxServer>(std::move(services), std::move(server), port);
 }
 
 }  // namespace keyward::gateway

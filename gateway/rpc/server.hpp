@@ -7,7 +7,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
-#include "gateway/rpc/sandbox_service.hpp"
+#include "gateway/rpc/services.hpp"
 
 namespace keyward::gateway {
 

@@ -6,11 +6,12 @@ namespace {
 // With the newest revision of its policy, if there is one.
 constexpr std::string_view sandbox_columns =
     "SELECT s.id, s.name, s.created, p.policy, p.hash, p.version, p.status,"
-    " s.exit_instance, s.exit_code, s.exited FROM sandboxes s"
+    " s.exit_instance, s.exit_code, s.exited, s.spec, s.labels, s.annotations, s.resource_version"
+    " FROM sandboxes s"
     " LEFT JOIN policies p ON p.sandbox_id = s.id"
     " AND p.version = (SELECT MAX(version) FROM policies WHERE sandbox_id = s.id)";
 
-SandboxRow sandbox_of(const SqlRow& cells) {
+Result<SandboxRow> sandbox_of(const SqlRow& cells) {
   SandboxRow row;
   row.id = cells.text(0);
   row.name = cells.text(1);
@@ -22,16 +23,21 @@ SandboxRow sandbox_of(const SqlRow& cells) {
   if (const std::string instance = cells.text(7); !instance.empty())
     row.exit =
         MainExit{instance, static_cast<std::int32_t>(cells.number(8)), time_of(cells.number(9))};
+  row.notes.spec = cells.text(10);
+  TRY_ASSIGN(row.notes.labels, map_from_json(cells.text(11)));
+  TRY_ASSIGN(row.notes.annotations, map_from_json(cells.text(12)));
+  row.resource_version = static_cast<std::uint64_t>(cells.number(13));
   return row;
 }
 
 Result<> insert_policy(SqlSession& session, const std::string& sandbox_id,
                        const PolicyRow& policy) {
-  TRY(session.run(
-      "INSERT INTO policies (sandbox_id, version, policy, hash, source, created, status)"
-      " VALUES (?, ?, ?, ?, ?, ?, 'pending')",
-      {sandbox_id, std::int64_t{policy.version}, Blob{policy.policy}, policy.hash, policy.source,
-       millis(policy.created)}));
+  TRY(
+      session.run("INSERT INTO policies (sandbox_id, version, policy, hash, source, created, "
+                  "status, provenance)"
+                  " VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)",
+                  {sandbox_id, std::int64_t{policy.version}, Blob{policy.policy}, policy.hash,
+                   policy.source, millis(policy.created), to_json(policy.provenance)}));
   return {};
 }
 
@@ -40,8 +46,11 @@ Result<> insert_policy(SqlSession& session, const std::string& sandbox_id,
 Result<> SqlStore::create_sandbox(const NewSandboxRow& sandbox,
                                   const std::vector<std::string>& provider_names) {
   return transact(*database_, [&](SqlSession& session) -> Result<> {
-    auto inserted = session.run("INSERT INTO sandboxes (id, name, created) VALUES (?, ?, ?)",
-                                {sandbox.id, sandbox.name, millis(sandbox.created)});
+    auto inserted = session.run(
+        "INSERT INTO sandboxes (id, name, created, spec, labels, annotations)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        {sandbox.id, sandbox.name, millis(sandbox.created), Blob{sandbox.notes.spec},
+         to_json(sandbox.notes.labels), to_json(sandbox.notes.annotations)});
     if (!inserted && inserted.error().code == Code::exists)
       return fail(Code::exists, "sandbox '" + sandbox.name + "' already exists");
     if (!inserted) return tl::unexpected(std::move(inserted).error());
@@ -55,7 +64,10 @@ Result<> SqlStore::create_sandbox(const NewSandboxRow& sandbox,
 Result<std::vector<SandboxRow>> SqlStore::sandboxes() {
   TRY_ASSIGN(const SqlResult found, read(std::string(sandbox_columns) + " ORDER BY s.name", {}));
   std::vector<SandboxRow> rows;
-  for (const SqlRow& row : found.rows) rows.push_back(sandbox_of(row));
+  for (const SqlRow& cells : found.rows) {
+    TRY_ASSIGN(SandboxRow row, sandbox_of(cells));
+    rows.push_back(std::move(row));
+  }
   return rows;
 }
 
@@ -73,12 +85,36 @@ Result<SandboxRow> SqlStore::sandbox_by_name(const std::string& name) {
 }
 
 Result<bool> SqlStore::delete_sandbox(const std::string& name) {
-  // Its tokens, policies and attachments follow.
-  TRY_ASSIGN(const SqlResult done, run("DELETE FROM sandboxes WHERE name = ?", {name}));
-  return done.changed > 0;
+  return transact(*database_, [&](SqlSession& session) -> Result<bool> {
+    TRY(session.run("DELETE FROM records WHERE owner = (SELECT id FROM sandboxes WHERE name = ?)",
+                    {name}));
+    // Its tokens, policies and attachments follow.
+    TRY_ASSIGN(const SqlResult done, session.run("DELETE FROM sandboxes WHERE name = ?", {name}));
+    return done.changed > 0;
+  });
 }
 
-Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const PolicyRow& policy) {
+Result<> SqlStore::touch_sandbox(const std::string& id, std::uint64_t expected) {
+  const auto wanted = static_cast<std::int64_t>(expected);
+  TRY_ASSIGN(const SqlResult done,
+             run("UPDATE sandboxes SET resource_version = resource_version + 1"
+                 " WHERE id = ? AND (? = 0 OR resource_version = ?)",
+                 {id, wanted, wanted}));
+  if (done.changed > 0) return {};
+  TRY(sandbox_by_id(id));
+  return fail(Code::conflict, "the sandbox's resource version is not " + std::to_string(expected));
+}
+
+Result<> SqlStore::set_annotations(const std::string& id,
+                                   const std::map<std::string, std::string>& annotations) {
+  TRY_ASSIGN(const SqlResult done,
+             run("UPDATE sandboxes SET annotations = ? WHERE id = ?", {to_json(annotations), id}));
+  if (done.changed == 0) return fail(Code::not_found, "sandbox not found");
+  return {};
+}
+
+Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const PolicyRow& policy,
+                                           std::optional<std::uint32_t> after) {
   return transact(*database_, [&](SqlSession& session) -> Result<std::uint32_t> {
     TRY_ASSIGN(const SqlResult newest,
                session.run("SELECT version, hash FROM policies WHERE sandbox_id = ?"
@@ -86,6 +122,8 @@ Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const 
                            {sandbox_id}));
     PolicyRow next = policy;
     next.version = newest.rows.empty() ? 1 : static_cast<std::uint32_t>(newest.rows[0].number(0));
+    if (after && *after != (newest.rows.empty() ? 0 : next.version))
+      return fail(Code::conflict, "the policy has changed meanwhile; look at it and try again");
     if (!newest.rows.empty()) {
       if (newest.rows[0].text(1) == policy.hash) return next.version;  // nothing new
       ++next.version;
@@ -104,14 +142,19 @@ Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const 
 }
 
 Result<std::vector<PolicyRow>> SqlStore::policies(const std::string& sandbox_id) {
-  TRY_ASSIGN(const SqlResult found,
-             read("SELECT version, policy, hash, source, created, status, load_error FROM policies"
-                  " WHERE sandbox_id = ? ORDER BY version",
-                  {sandbox_id}));
+  TRY_ASSIGN(
+      const SqlResult found,
+      read("SELECT version, policy, hash, source, created, status, load_error, loaded, provenance"
+           " FROM policies"
+           " WHERE sandbox_id = ? ORDER BY version",
+           {sandbox_id}));
   std::vector<PolicyRow> rows;
-  for (const SqlRow& row : found.rows)
+  for (const SqlRow& row : found.rows) {
+    TRY_ASSIGN(auto provenance, map_from_json(row.text(8)));
     rows.push_back({static_cast<std::uint32_t>(row.number(0)), row.text(1), row.text(2),
-                    row.text(3), time_of(row.number(4)), row.text(5), row.text(6)});
+                    row.text(3), time_of(row.number(4)), row.text(5), row.text(6),
+                    time_of(row.number(7)), std::move(provenance)});
+  }
   return rows;
 }
 
@@ -119,10 +162,11 @@ Result<> SqlStore::set_policy_status(const std::string& sandbox_id, const Policy
   return transact(*database_, [&](SqlSession& session) -> Result<> {
     const std::int64_t version = report.version;
     TRY_ASSIGN(const SqlResult set,
-               session.run("UPDATE policies SET status = ?, load_error = ?"
+               session.run("UPDATE policies SET status = ?, load_error = ?, loaded = ?"
                            " WHERE sandbox_id = ? AND version = ?",
                            {std::string_view(report.load_error.empty() ? "loaded" : "failed"),
-                            report.load_error, sandbox_id, version}));
+                            report.load_error, report.load_error.empty() ? millis(report.time) : 0,
+                            sandbox_id, version}));
     if (set.changed == 0) return fail(Code::not_found, "policy revision not found");
     if (!report.load_error.empty()) return {};
     TRY(

@@ -40,7 +40,19 @@ constexpr const char* migrations[] = {
     // How the main program ended; no instance: it has not.
     "ALTER TABLE sandboxes ADD COLUMN exit_instance TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE sandboxes ADD COLUMN exit_code BIGINT NOT NULL DEFAULT 0;"
-    "ALTER TABLE sandboxes ADD COLUMN exited BIGINT NOT NULL DEFAULT 0;"};
+    "ALTER TABLE sandboxes ADD COLUMN exited BIGINT NOT NULL DEFAULT 0;",
+    // What users say of sandboxes and providers, and a table for all kinds of records.
+    "ALTER TABLE sandboxes ADD COLUMN spec BLOB NOT NULL DEFAULT '';"
+    "ALTER TABLE sandboxes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
+    "ALTER TABLE sandboxes ADD COLUMN annotations TEXT NOT NULL DEFAULT '{}';"
+    "ALTER TABLE sandboxes ADD COLUMN resource_version BIGINT NOT NULL DEFAULT 1;"
+    "ALTER TABLE providers ADD COLUMN expires TEXT NOT NULL DEFAULT '{}';"
+    "ALTER TABLE providers ADD COLUMN resource_version BIGINT NOT NULL DEFAULT 1;"
+    "ALTER TABLE policies ADD COLUMN loaded BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE policies ADD COLUMN provenance TEXT NOT NULL DEFAULT '{}';"
+    "CREATE TABLE records (kind TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,"
+    " version BIGINT NOT NULL, created BIGINT NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY (kind, owner, name));"};
 
 }  // namespace
 

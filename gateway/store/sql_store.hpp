@@ -20,7 +20,12 @@ class SqlStore final : public Store {
   Result<SandboxRow> sandbox_by_name(const std::string& name) override;
   Result<bool> delete_sandbox(const std::string& name) override;
 
-  Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy) override;
+  Result<> touch_sandbox(const std::string& id, std::uint64_t expected) override;
+  Result<> set_annotations(const std::string& id,
+                           const std::map<std::string, std::string>& annotations) override;
+
+  Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy,
+                                   std::optional<std::uint32_t> after) override;
   Result<std::vector<PolicyRow>> policies(const std::string& sandbox_id) override;
   Result<> set_policy_status(const std::string& sandbox_id, const PolicyReport& report) override;
 
@@ -28,10 +33,18 @@ class SqlStore final : public Store {
 
   Result<> create_provider(const ProviderRow& provider) override;
   Result<std::vector<ProviderRow>> providers() override;
+  Result<ProviderRow> provider_by_name(const std::string& name) override;
+  Result<> update_provider(const ProviderRow& provider) override;
   Result<bool> delete_provider(const std::string& name) override;
   Result<bool> attach(const std::string& sandbox, const std::string& provider) override;
   Result<bool> detach(const std::string& sandbox, const std::string& provider) override;
   Result<std::vector<ProviderRow>> providers_of(const std::string& sandbox_id) override;
+
+  Result<std::uint64_t> put_record(const RecordRow& row) override;
+  Result<RecordRow> record(const RecordKey& key) override;
+  Result<std::vector<RecordRow>> records(const std::string& kind,
+                                         const std::string& owner) override;
+  Result<bool> delete_record(const RecordKey& key) override;
 
   Result<> add_token(const TokenRow& token) override;
   Result<TokenStatus> token_status(const std::string& jti) override;

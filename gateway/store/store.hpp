@@ -21,14 +21,17 @@ struct PolicyRow {
   std::string hash;
   std::string source;  // the text as it was given
   TimePoint created;
-  std::string status;      // pending, loaded, failed, superseded
-  std::string load_error;  // what the supervisor said of a failed one
+  std::string status;                             // pending, loaded, failed, superseded
+  std::string load_error;                         // what the supervisor said of a failed one
+  TimePoint loaded;                               // the epoch: not yet
+  std::map<std::string, std::string> provenance;  // what the caller says of its change
 };
 
 // What a supervisor reports of a revision.
 struct PolicyReport {
   std::uint32_t version = 0;
   std::string load_error;  // empty: it is loaded
+  TimePoint time;
 };
 
 // How a sandbox's main program ended, as its supervisor reports it.
@@ -38,10 +41,17 @@ struct MainExit {
   TimePoint time;
 };
 
+// What users say of a sandbox beside its policy and providers.
+struct SandboxNotes {
+  std::string spec;  // serialized SandboxSpec of the wire contract
+  std::map<std::string, std::string> labels, annotations;
+};
+
 struct NewSandboxRow {
   std::string id, name;
   TimePoint created;
   std::optional<PolicyRow> policy;  // revision 1
+  SandboxNotes notes{};
 };
 
 struct SandboxRow {
@@ -52,14 +62,31 @@ struct SandboxRow {
   std::uint32_t policy_version = 0;
   std::string policy_status;
   std::optional<MainExit> exit;  // the last one
+  SandboxNotes notes;
+  std::uint64_t resource_version = 0;  // grows by touch_sandbox()
 };
 
 struct ProviderRow {
   std::string id, name, type;
   TimePoint created;
-  std::map<std::string, Secret> credentials;  // environment name → value; sealed at rest
-  std::map<std::string, std::string> config;  // not secret
-  std::vector<std::string> bindings;          // HOST[:PORT][/PATH]
+  std::map<std::string, Secret> credentials;    // environment name → value; sealed at rest
+  std::map<std::string, std::string> config;    // not secret
+  std::vector<std::string> bindings;            // HOST[:PORT][/PATH]; none: its profile's endpoints
+  std::map<std::string, std::int64_t> expires;  // credential → Unix milliseconds
+  std::uint64_t resource_version = 1;
+};
+
+// Whatever else is kept: a serialized message of its kind's owner.
+struct RecordKey {
+  std::string kind;   // profile, draft, ...
+  std::string owner;  // a sandbox's id; empty: the gateway's own
+  std::string name;
+};
+struct RecordRow {
+  RecordKey key;
+  std::string body;
+  TimePoint created;
+  std::uint64_t version = 0;  // from 1 on; grows with each change
 };
 
 struct TokenRow {
@@ -94,10 +121,16 @@ class Store {
   virtual Result<bool> delete_sandbox(
       const std::string& name) = 0;  // with all its tokens and attachments
 
+  // One more change of the sandbox.  Code::conflict: its resource version is not the expected one;
+  // 0 expects nothing.
+  virtual Result<> touch_sandbox(const std::string& id, std::uint64_t expected) = 0;
+  virtual Result<> set_annotations(const std::string& id,
+                                   const std::map<std::string, std::string>& annotations) = 0;
+
   // The new revision's number; the newest one's where that has the same hash.  The last
-  // `policies_kept` are kept.
-  virtual Result<std::uint32_t> add_policy(const std::string& sandbox_id,
-                                           const PolicyRow& policy) = 0;
+  // `policies_kept` are kept.  Code::conflict: the newest one is not `after`, where that is given.
+  virtual Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy,
+                                           std::optional<std::uint32_t> after = {}) = 0;
   virtual Result<std::vector<PolicyRow>> policies(const std::string& sandbox_id) = 0;
   // A loaded revision supersedes the older ones.  Code::not_found: there is no such revision.
   virtual Result<> set_policy_status(const std::string& sandbox_id, const PolicyReport& report) = 0;
@@ -107,11 +140,23 @@ class Store {
 
   virtual Result<> create_provider(const ProviderRow& provider) = 0;
   virtual Result<std::vector<ProviderRow>> providers() = 0;
+  virtual Result<ProviderRow> provider_by_name(const std::string& name) = 0;
+  // All but id, name and creation.  Code::conflict: the stored resource version is not the row's.
+  virtual Result<> update_provider(const ProviderRow& provider) = 0;
   virtual Result<bool> delete_provider(
-      const std::string& name) = 0;  // Code::denied while it is attached
+      const std::string& name) = 0;  // Code::precondition while it is attached
   virtual Result<bool> attach(const std::string& sandbox, const std::string& provider) = 0;
   virtual Result<bool> detach(const std::string& sandbox, const std::string& provider) = 0;
   virtual Result<std::vector<ProviderRow>> providers_of(const std::string& sandbox_id) = 0;
+
+  // Where `row.version` is 0 the record must be new (else Code::exists); otherwise that version
+  // must be there (else Code::conflict).  The new version.
+  virtual Result<std::uint64_t> put_record(const RecordRow& row) = 0;
+  virtual Result<RecordRow> record(const RecordKey& key) = 0;
+  // By age.
+  virtual Result<std::vector<RecordRow>> records(const std::string& kind,
+                                                 const std::string& owner) = 0;
+  virtual Result<bool> delete_record(const RecordKey& key) = 0;
 
   virtual Result<> add_token(const TokenRow& token) = 0;
   virtual Result<TokenStatus> token_status(const std::string& jti) = 0;

@@ -67,6 +67,7 @@ struct Served {
   std::unique_ptr<AuditLog> audit;
   Metrics metrics;
   LogBook logs;
+  SessionBook sessions;
   CallLimits limits{RateLimiter({0, 0}), RateLimiter({0, 0})};
   std::unique_ptr<RunningServer> server;
 
@@ -77,7 +78,7 @@ struct Served {
     only.push_back(std::make_unique<SandboxAuthenticator>(ring, issuer->rules(), *store));
     chain = std::make_unique<AuthenticatorChain>(std::move(only));
     audit = *AuditLog::open("/dev/null", clock);
-    const ServiceDeps deps{*store, *issuer, *chain, *audit, clock, metrics, limits, logs};
+    const ServiceDeps deps{*store, *issuer, *chain, *audit, clock, metrics, limits, logs, sessions};
     server = *start_sandbox_server({"127.0.0.1:0", nullptr, std::chrono::milliseconds(5000)}, deps);
   }
   std::unique_ptr<v1::OpenShell::Stub> client() const {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "gateway/authz/guard.hpp"
+#include "inference.pb.h"
 #include "openshell.pb.h"
 #include "options.pb.h"
 
@@ -28,6 +29,16 @@ const char* mode_of(Access access) {
   return "";
 }
 
+std::vector<const google::protobuf::MethodDescriptor*> methods_of_contract() {
+  std::vector<const google::protobuf::MethodDescriptor*> methods;
+  for (const auto* file :
+       {openshell::v1::HealthRequest::descriptor()->file(),
+        openshell::inference::v1::GetInferenceBundleRequest::descriptor()->file()})
+    for (int i = 0; i < file->service(0)->method_count(); ++i)
+      methods.push_back(file->service(0)->method(i));
+  return methods;
+}
+
 Principal user(Role role, std::optional<std::vector<std::string>> scopes = {}) {
   Principal principal;
   principal.kind = PrincipalKind::user;
@@ -46,9 +57,8 @@ Code code_of(const Principal& principal, std::string_view method, const Requeste
 
 TEST_CASE("guard: the table is the wire contract's, method by method") {
   std::set<std::string> in_contract;
-  const auto& service = *openshell::v1::HealthRequest::descriptor()->file()->service(0);
-  for (int i = 0; i < service.method_count(); ++i) {
-    const auto& method = *service.method(i);
+  for (const auto* each : methods_of_contract()) {
+    const auto& method = *each;
     CAPTURE(method.name());
     in_contract.insert(method.name());
     const auto& option = method.options().GetExtension(openshell::options::v1::authorization);

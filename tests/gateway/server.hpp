@@ -12,7 +12,7 @@ namespace keyward::gateway {
 namespace v1 = openshell::v1;
 
 struct TestServer : TestGateway {
-  ServiceDeps deps{*store, issuer, authenticators, *audit, clock, metrics, limits, logs};
+  ServiceDeps deps{*store, issuer, authenticators, *audit, clock, metrics, limits, logs, sessions};
   std::unique_ptr<RunningServer> server;
 
   explicit TestServer(std::unique_ptr<ServerTls> tls = nullptr) {

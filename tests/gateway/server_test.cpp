@@ -95,7 +95,9 @@ TEST_CASE("server: the operator's socket, from policy to provider environment") 
   provider.credentials.emplace("AWS_ACCESS_KEY_ID", Secret("AKIDEXAMPLE"));
   provider.credentials.emplace("AWS_SECRET_ACCESS_KEY", Secret("test-secret"));
   provider.config["AWS_REGION"] = "eu-west-1";
+  provider.type = "generic";
   CHECK((*client)->create_provider(provider).error().what.find("--bind") != std::string::npos);
+  provider.type = "aws";
   provider.bindings = {"*.amazonaws.com:443"};
   REQUIRE((*client)->create_provider(provider));
   CHECK((*client)->create_provider(provider).error().code == Code::exists);
@@ -185,8 +187,9 @@ TEST_CASE("server: TLS by our CA is accepted, by another it is not") {
 
 TEST_CASE("server: plaintext is for loopback addresses") {
   TestGateway gateway;
-  const ServiceDeps deps{*gateway.store, gateway.issuer,  gateway.authenticators, *gateway.audit,
-                         gateway.clock,  gateway.metrics, gateway.limits,         gateway.logs};
+  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticators,
+                         *gateway.audit, gateway.clock,  gateway.metrics,
+                         gateway.limits, gateway.logs,   gateway.sessions};
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:1", "localhost:0", "127.0.0.1"}) {
     CAPTURE(listen);
     const auto refused =

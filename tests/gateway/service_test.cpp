@@ -60,7 +60,7 @@ TEST_CASE("server: who calls too often is told so, and nobody else suffers") {
   CallLimits limits{RateLimiter({1, 3}), RateLimiter({1, 2})};
   const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticators,
                          *gateway.audit, gateway.clock,  gateway.metrics,
-                         limits,         gateway.logs};
+                         limits,         gateway.logs,   gateway.sessions};
   auto server =
       *start_sandbox_server({"127.0.0.1:0", nullptr, std::chrono::milliseconds(5000)}, deps);
   const auto stub = v1::OpenShell::NewStub(grpc::CreateChannel(

@@ -33,6 +33,27 @@ TEST_CASE("store: a refresh ends the old token, and its answer can be asked for 
   CHECK(late.error().code == Code::unauthenticated);
 }
 
+TEST_CASE("store: a record changes only from the version that was read") {
+  TestGateway gateway;
+  Store& store = *gateway.store;
+  const RecordKey key{"kind", gateway.a.id, "one"};
+  const std::string bytes("\0\1", 2);
+  CHECK(*store.put_record({key, bytes, gateway.clock.now(), 0}) == 1);
+  CHECK(store.put_record({key, "x", gateway.clock.now(), 0}).error().code == Code::exists);
+  CHECK(store.put_record({key, "x", gateway.clock.now(), 7}).error().code == Code::conflict);
+  CHECK(store.record(key)->body == bytes);
+  CHECK(*store.put_record({key, "two", gateway.clock.now(), 1}) == 2);
+  CHECK(store.record(key)->version == 2);
+  CHECK(store.record({"kind", gateway.b.id, "one"}).error().code == Code::not_found);
+  CHECK(*store.put_record({{"kind", "", "one"}, "mine", gateway.clock.now(), 0}) == 1);
+  CHECK(store.records("kind", gateway.a.id)->size() == 1);
+  REQUIRE(store.delete_sandbox("a"));  // takes what it owns along
+  CHECK(store.records("kind", gateway.a.id)->empty());
+  CHECK(store.records("kind", "")->size() == 1);
+  CHECK(*store.delete_record({"kind", "", "one"}));
+  CHECK_FALSE(*store.delete_record({"kind", "", "one"}));
+}
+
 TEST_CASE("store: a database of an older version is brought up to date, a newer one refused") {
   TestDatabase database;
   const Secret key(std::string(32, 'k'));
@@ -40,7 +61,12 @@ TEST_CASE("store: a database of an older version is brought up to date, a newer 
   REQUIRE(open_store(database.name(), key));
   // As schema 1 left it.
   database.change(
-      "DROP TABLE policies; ALTER TABLE tokens DROP COLUMN refreshed;"
+      "DROP TABLE records; DROP TABLE policies; ALTER TABLE tokens DROP COLUMN refreshed;"
+      "ALTER TABLE sandboxes DROP COLUMN spec; ALTER TABLE sandboxes DROP COLUMN labels;"
+      "ALTER TABLE sandboxes DROP COLUMN annotations;"
+      "ALTER TABLE sandboxes DROP COLUMN resource_version;"
+      "ALTER TABLE providers DROP COLUMN expires;"
+      "ALTER TABLE providers DROP COLUMN resource_version;"
       "ALTER TABLE sandboxes DROP COLUMN exit_instance;"
       "ALTER TABLE sandboxes DROP COLUMN exit_code; ALTER TABLE sandboxes DROP COLUMN exited;"
       "ALTER TABLE sandboxes ADD COLUMN policy BLOB NOT NULL DEFAULT '';"
@@ -86,12 +112,12 @@ TEST_CASE("store: a policy's revisions") {
   CHECK(store.policies(id)->empty());
   CHECK(*store.add_policy(id, revision(std::string("one\0more", 8))) == 1);
   CHECK(*store.add_policy(id, revision(std::string("one\0more", 8))) == 1);  // the same
-  REQUIRE(store.set_policy_status(id, {1, ""}));
+  REQUIRE(store.set_policy_status(id, {1, "", {}}));
   CHECK(*store.add_policy(id, revision("two")) == 2);
   CHECK(store.sandbox_by_id(id)->policy_status == "pending");
-  REQUIRE(store.set_policy_status(id, {2, "no such key"}));
+  REQUIRE(store.set_policy_status(id, {2, "no such key", {}}));
   CHECK(*store.add_policy(id, revision(std::string("one\0more", 8))) == 3);  // back again
-  REQUIRE(store.set_policy_status(id, {3, ""}));
+  REQUIRE(store.set_policy_status(id, {3, "", {}}));
   const auto rows = store.policies(id);
   REQUIRE(rows);
   REQUIRE(rows->size() == 3);
@@ -103,8 +129,8 @@ TEST_CASE("store: a policy's revisions") {
   CHECK(rows->at(2).status == "loaded");
   CHECK(rows->at(2).created == TimePoint(std::chrono::milliseconds(5)));
   CHECK(store.sandbox_by_id(id)->policy_version == 3);
-  CHECK(store.set_policy_status(id, {4, ""}).error().code == Code::not_found);
-  CHECK(store.set_policy_status("nobody", {1, ""}).error().code == Code::not_found);
+  CHECK(store.set_policy_status(id, {4, "", {}}).error().code == Code::not_found);
+  CHECK(store.set_policy_status("nobody", {1, "", {}}).error().code == Code::not_found);
   CHECK(store.add_policy("nobody", revision("x")).error().code == Code::not_found);
   for (std::uint32_t i = 4; i <= 110; ++i)
     CHECK(*store.add_policy(id, revision(std::to_string(i))) == i);
@@ -284,7 +310,7 @@ TEST_CASE("store: attachments name what is there") {
   CHECK(gateway.store->attach("none", "prod").error().code == Code::not_found);
   CHECK(gateway.store->providers_of(gateway.a.id)->size() == 1);
   CHECK(gateway.store->providers_of(gateway.b.id)->empty());
-  CHECK(gateway.store->delete_provider("prod").error().code == Code::denied);
+  CHECK(gateway.store->delete_provider("prod").error().code == Code::precondition);
   CHECK(*gateway.store->detach("a", "prod"));
   CHECK_FALSE(*gateway.store->detach("a", "prod"));
   CHECK(*gateway.store->delete_provider("prod"));

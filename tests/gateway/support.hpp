@@ -15,6 +15,7 @@
 #include "gateway/issue/issuer.hpp"
 #include "gateway/log_book.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/rpc/session_book.hpp"
 #include "gateway/store/store.hpp"
 
 namespace keyward::gateway {
@@ -54,6 +55,7 @@ struct TestGateway {
   std::unique_ptr<AuditLog> audit = *AuditLog::open(directory / "audit.jsonl", clock);
   Metrics metrics;
   LogBook logs;
+  SessionBook sessions;
   CallLimits limits{RateLimiter({0, 0}), RateLimiter({0, 0})};
   NewSandboxRow a = sandbox_row("a"), b = sandbox_row("b");
 

@@ -13,6 +13,7 @@
 #include "gateway/issue/issuer.hpp"
 #include "gateway/log_book.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/rpc/session_book.hpp"
 #include "gateway/store/store.hpp"
 
 namespace keyward::gateway {
@@ -26,9 +27,11 @@ struct ServiceDeps {
   Metrics& metrics;
   CallLimits& limits;
   LogBook& logs;
+  SessionBook& sessions;
 };
 
-std::unique_ptr<grpc::Service> make_sandbox_service(ServiceDeps deps);
+std::unique_ptr<grpc::Service> make_openshell_service(ServiceDeps deps);
+std::unique_ptr<grpc::Service> make_inference_service(ServiceDeps deps);
 std::unique_ptr<grpc::Service> make_operator_service(
     ServiceDeps deps);  // only on the root-only socket
 

@@ -1,0 +1,226 @@
+#include "gateway/rpc/providers.hpp"
+
+#include "base/crypto.hpp"
+#include "gateway/rpc/names.hpp"
+#include "gateway/rpc/profiles.hpp"
+#include "netproxy/endpoint_binding.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+namespace v1 = openshell::v1;
+namespace data = openshell::datamodel::v1;
+
+constexpr int credentials_limit = 32, config_limit = 64;
+
+Result<> check_credentials(const v1::ProviderProfile& profile, const ProviderRow& row) {
+  if (row.credentials.empty()) return fail(Code::invalid, "provider.credentials must not be empty");
+  if (profile.credentials().empty()) return {};  // any
+  std::set<std::string> known;
+  for (const auto& credential : profile.credentials()) {
+    const auto& variables = credential.env_vars();
+    known.insert(variables.begin(), variables.end());
+    const bool given = std::any_of(variables.begin(), variables.end(), [&](const auto& variable) {
+      return row.credentials.count(variable) > 0;
+    });
+    if (credential.required() && !given)
+      return fail(Code::invalid, "a provider of type " + row.type + " needs " +
+                                     (variables.empty() ? credential.name() : variables.Get(0)));
+  }
+  for (const auto& [name, value] : row.credentials)
+    if (known.count(name) == 0)
+      return fail(Code::invalid, name + " is no credential of the profile " + row.type);
+  return {};
+}
+
+Result<> check_bindings(const v1::ProviderProfile& profile, const ProviderRow& row) {
+  for (const std::string& binding : row.bindings) TRY(netproxy::parse_binding(binding));
+  if (!row.bindings.empty() || !profile.endpoints().empty()) return {};
+  return fail(Code::invalid,
+              "an unbound credential is usable nowhere; add --bind HOST[:PORT][/PATH], or import a "
+              "profile with endpoints and make it the provider's type");
+}
+
+Result<> check_sizes(const data::Provider& provider) {
+  if (provider.credentials_size() > credentials_limit)
+    return fail(Code::invalid, "provider.credentials: more than 32");
+  if (provider.config_size() > config_limit)
+    return fail(Code::invalid, "provider.config: more than 64");
+  if (!provider.credential_handles().empty())
+    return fail(Code::invalid, "provider.credential_handles is set by the gateway");
+  return check_workspace(provider.profile_workspace());
+}
+
+Result<> set_expiry(ProviderRow& row, const google::protobuf::Map<std::string, std::int64_t>& map) {
+  for (const auto& [name, time] : map) {
+    if (time < 0) return fail(Code::invalid, "credential_expires_at_ms must not be negative");
+    if (row.credentials.count(name) == 0)
+      return fail(Code::invalid,
+                  "credential_expires_at_ms: there is no credential " + name.substr(0, 128));
+    if (time == 0)
+      row.expires.erase(name);
+    else
+      row.expires[name] = time;
+  }
+  return {};
+}
+
+// An absent key stays, an empty value deletes.
+void merge(const data::Provider& provider, ProviderRow& row) {
+  for (const auto& [name, value] : provider.credentials()) {
+    row.credentials.erase(name);
+    if (value.empty())
+      row.expires.erase(name);
+    else
+      row.credentials.emplace(name, Secret(value));
+  }
+  for (const auto& [name, value] : provider.config()) {
+    row.config.erase(name);
+    if (!value.empty()) row.config.emplace(name, value);
+  }
+}
+
+// ... and of each sandbox that has it.
+Result<> check_attached(Store& store, const ProviderRow& changed) {
+  TRY_ASSIGN(const auto sandboxes, store.sandboxes());
+  for (const SandboxRow& sandbox : sandboxes) {
+    TRY_ASSIGN(const auto attached, store.providers_of(sandbox.id));
+    std::set<std::string> taken;
+    bool has_it = false;
+    for (const ProviderRow& row : attached) {
+      has_it = has_it || row.id == changed.id;
+      if (row.id == changed.id) continue;
+      for (const auto& [name, value] : row.credentials) taken.insert(name);
+      for (const auto& [name, value] : row.config) taken.insert(name);
+    }
+    if (!has_it) continue;
+    for (const auto& [name, value] : changed.credentials)
+      if (taken.count(name))
+        return fail(Code::precondition,
+                    "sandbox '" + sandbox.name + "' has another provider that sets " + name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> check_provider(Store& store, const ProviderRow& row) {
+  TRY(check_name("provider", row.name));
+  auto profile = find_profile(store, row.type);
+  if (!profile && profile.error().code == Code::not_found)
+    return fail(Code::invalid, "provider type: " + profile.error().what);
+  if (!profile) return tl::unexpected(profile.error());
+  TRY(check_credentials(*profile, row));
+  for (const auto& [name, value] : row.credentials) {
+    TRY(check_variable(name));
+    TRY(check_value(name, value.reveal()));
+  }
+  for (const auto& [name, value] : row.config) {
+    TRY(check_variable(name));
+    TRY(check_value(name, value));
+  }
+  return check_bindings(*profile, row);
+}
+
+Result<> check_together(Store& store, const std::set<std::string>& names) {
+  TRY_ASSIGN(const auto rows, store.providers());
+  std::set<std::string_view> taken;
+  const auto take = [&](const std::string& name) -> Result<> {
+    if (taken.insert(name).second) return {};
+    return fail(Code::precondition, "two of the sandbox's providers would set " + name);
+  };
+  for (const ProviderRow& row : rows) {
+    if (names.count(row.name) == 0) continue;
+    for (const auto& [name, value] : row.credentials) TRY(take(name));
+    for (const auto& [name, value] : row.config) TRY(take(name));
+  }
+  return {};
+}
+
+void fill(const ProviderRow& row, data::Provider& provider) {
+  auto& metadata = *provider.mutable_metadata();
+  metadata.set_id(row.id);
+  metadata.set_name(row.name);
+  metadata.set_created_at_ms(unix_millis(row.created));
+  metadata.set_resource_version(row.resource_version);
+  metadata.set_workspace(default_workspace);
+  provider.set_type(row.type);
+  for (const auto& [name, value] : row.credentials)
+    (*provider.mutable_credentials())[name] = "REDACTED";
+  provider.mutable_config()->insert(row.config.begin(), row.config.end());
+  provider.mutable_credential_expires_at_ms()->insert(row.expires.begin(), row.expires.end());
+  provider.set_profile_workspace(default_workspace);
+}
+
+Result<> create_provider(const CallContext& call, const v1::CreateProviderRequest& request,
+                         v1::ProviderResponse& response) {
+  TRY(check_workspace(request.workspace()));
+  if (!request.has_provider()) return fail(Code::invalid, "provider is required");
+  const data::Provider& provider = request.provider();
+  if (provider.type().empty()) return fail(Code::invalid, "provider.type is required");
+  TRY(check_sizes(provider));
+  ProviderRow row;
+  row.id = random_uuid();
+  row.name = provider.metadata().name();
+  if (row.name.empty()) row.name = provider.type() + "-" + row.id.substr(0, 8);
+  row.type = provider.type();
+  row.created = call.now();
+  merge(provider, row);
+  TRY(set_expiry(row, provider.credential_expires_at_ms()));
+  TRY(check_provider(call.store(), row));
+  TRY(call.store().create_provider(row));
+  fill(row, *response.mutable_provider());
+  return {};
+}
+
+Result<> get_provider(const CallContext& call, const v1::GetProviderRequest& request,
+                      v1::ProviderResponse& response) {
+  TRY(check_workspace(request.workspace()));
+  if (request.name().empty()) return fail(Code::invalid, "name is required");
+  TRY_ASSIGN(const ProviderRow row, call.store().provider_by_name(request.name()));
+  fill(row, *response.mutable_provider());
+  return {};
+}
+
+Result<> list_providers(const CallContext& call, const v1::ListProvidersRequest& request,
+                        v1::ListProvidersResponse& response) {
+  TRY(check_workspaces(call, request.workspace(), request.all_workspaces()));
+  TRY_ASSIGN(auto rows, call.store().providers());
+  cut_page(rows, request.limit(), request.offset());
+  for (const ProviderRow& row : rows) fill(row, *response.add_providers());
+  return {};
+}
+
+Result<> update_provider(const CallContext& call, const v1::UpdateProviderRequest& request,
+                         v1::ProviderResponse& response) {
+  TRY(check_workspace(request.workspace()));
+  if (!request.has_provider()) return fail(Code::invalid, "provider is required");
+  const data::Provider& provider = request.provider();
+  TRY(check_sizes(provider));
+  TRY_ASSIGN(ProviderRow row, call.store().provider_by_name(provider.metadata().name()));
+  if (!provider.type().empty() && provider.type() != row.type)
+    return fail(Code::invalid, "provider.type cannot be changed");
+  const std::uint64_t expected = provider.metadata().resource_version();
+  if (expected != 0 && expected != row.resource_version)
+    return fail(Code::conflict,
+                "the provider's resource version is not " + std::to_string(expected));
+  merge(provider, row);
+  TRY(set_expiry(row, provider.credential_expires_at_ms()));
+  TRY(set_expiry(row, request.credential_expires_at_ms()));
+  TRY(check_provider(call.store(), row));
+  TRY(check_attached(call.store(), row));
+  TRY(call.store().update_provider(row));
+  TRY_ASSIGN(const ProviderRow stored, call.store().provider_by_name(row.name));
+  fill(stored, *response.mutable_provider());
+  return {};
+}
+
+Result<> delete_provider(const CallContext& call, const v1::DeleteProviderRequest& request,
+                         v1::DeleteProviderResponse& response) {
+  TRY(check_workspace(request.workspace()));
+  TRY_ASSIGN(const bool deleted, call.store().delete_provider(request.name()));
+  response.set_deleted(deleted);
+  return {};
+}
+
+}  // namespace keyward::gateway

@@ -1,0 +1,36 @@
+#pragma once
+// Providers: named sets of credentials that sandboxes are given.  No answer holds a credential's
+// value.
+
+#include <set>
+
+#include "gateway/rpc/call_context.hpp"
+#include "providers.pb.h"
+
+namespace keyward::gateway {
+
+// Name, variables, values, and that the credentials are bound somewhere and are those of the
+// profile that `row.type` names.
+Result<> check_provider(Store& store, const ProviderRow& row);
+
+// Two providers that set the same variable would leave a sandbox without any: said when they are
+// put together, not when its supervisor asks.
+Result<> check_together(Store& store, const std::set<std::string>& provider_names);
+
+void fill(const ProviderRow& row, openshell::datamodel::v1::Provider& provider);
+
+Result<> create_provider(const CallContext& call,
+                         const openshell::v1::CreateProviderRequest& request,
+                         openshell::v1::ProviderResponse& response);
+Result<> get_provider(const CallContext& call, const openshell::v1::GetProviderRequest& request,
+                      openshell::v1::ProviderResponse& response);
+Result<> list_providers(const CallContext& call, const openshell::v1::ListProvidersRequest& request,
+                        openshell::v1::ListProvidersResponse& response);
+Result<> update_provider(const CallContext& call,
+                         const openshell::v1::UpdateProviderRequest& request,
+                         openshell::v1::ProviderResponse& response);
+Result<> delete_provider(const CallContext& call,
+                         const openshell::v1::DeleteProviderRequest& request,
+                         openshell::v1::DeleteProviderResponse& response);
+
+}  // namespace keyward::gateway

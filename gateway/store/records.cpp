@@ -1,0 +1,63 @@
+#include "gateway/store/sql_store.hpp"
+
+namespace keyward::gateway {
+namespace {
+
+constexpr std::string_view columns =
+    "SELECT kind, owner, name, body, created, version FROM records WHERE ";
+
+RecordRow record_of(const SqlRow& cells) {
+  return {{cells.text(0), cells.text(1), cells.text(2)},
+          cells.text(3),
+          time_of(cells.number(4)),
+          static_cast<std::uint64_t>(cells.number(5))};
+}
+
+}  // namespace
+
+Result<std::uint64_t> SqlStore::put_record(const RecordRow& row) {
+  const auto& [kind, owner, name] = row.key;
+  if (row.version == 0) {
+    const auto inserted =
+        run("INSERT INTO records (kind, owner, name, version, created, body)"
+            " VALUES (?, ?, ?, 1, ?, ?)",
+            {kind, owner, name, millis(row.created), Blob{row.body}});
+    if (inserted) return 1;
+    if (inserted.error().code != Code::exists) return tl::unexpected(inserted.error());
+    return fail(Code::exists, kind + " '" + name + "' already exists");
+  }
+  TRY_ASSIGN(const SqlResult done,
+             run("UPDATE records SET body = ?, version = version + 1"
+                 " WHERE kind = ? AND owner = ? AND name = ? AND version = ?",
+                 {Blob{row.body}, kind, owner, name, static_cast<std::int64_t>(row.version)}));
+  if (done.changed > 0) return row.version + 1;
+  return fail(Code::conflict,
+              kind + " '" + name + "' has changed meanwhile; read it and try again");
+}
+
+Result<RecordRow> SqlStore::record(const RecordKey& key) {
+  TRY_ASSIGN(const SqlResult found,
+             read(std::string(columns) + "kind = ? AND owner = ? AND name = ?",
+                  {key.kind, key.owner, key.name}));
+  if (found.rows.empty()) return fail(Code::not_found, key.kind + " '" + key.name + "' not found");
+  return record_of(found.rows.front());
+}
+
+Result<std::vector<RecordRow>> SqlStore::records(const std::string& kind,
+                                                 const std::string& owner) {
+  TRY_ASSIGN(
+      const SqlResult found,
+      read(std::string(columns) + "kind = ? AND owner = ? ORDER BY created, name", {kind, owner}));
+  std::vector<RecordRow> rows;
+  for (const SqlRow& row : found.rows) rows.push_back(record_of(row));
+  return rows;
+}
+
+Result<bool> SqlStore::delete_record(const RecordKey& key) {
+  TRY_ASSIGN(const SqlResult done,
+             run("DELETE FROM records WHERE kind = ? AND owner = ? AND name = ?",
+                 {key.kind, key.owner, key.name}));
+  return done.changed > 0;
+}
+
+}  // namespace keyward::gateway
