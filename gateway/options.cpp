@@ -7,6 +7,7 @@
 #include "base/environment.hpp"
 #include "base/file.hpp"
 #include "gateway/config_file.hpp"
+#include "gateway/options_certgen.hpp"
 #include "gateway/token_limits.hpp"
 
 namespace keyward::gateway {
@@ -46,11 +47,6 @@ struct Parsed {
   ProviderCommand provider;
   KeysCommand keys;
 };
-
-CLI::Option* add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& target,
-                            const char* help) {
-  return app.add_option(name, target, help)->allow_extra_args(false);
-}
 
 void declare_users(CLI::App& serve, ServeOptions& options) {
   serve
@@ -173,22 +169,6 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   serve->callback([&parsed] { parsed.options.action = parsed.serve; });
-}
-
-void declare_certgen(CLI::App& app, Parsed& parsed) {
-  CertgenOptions& options = parsed.certgen;
-  CLI::App* certgen = app.add_subcommand("certgen", "Make the CA, certificates and keys");
-  certgen->fallthrough();
-  certgen->add_option("--output-dir", options.output_dir, "directory, made 0700 when it is absent")
-      ->required();
-  add_repeatable(*certgen, "--server-san", options.server_names,
-                 "another DNS name or address of the server (repeatable)");
-  certgen->add_flag("--jwt-only", options.jwt_only, "the tokens' signing key alone");
-  certgen->add_option("--user", options.user,
-                      "a certificate for this user, by the CA that is there");
-  certgen->add_flag("--admin", options.user_is_admin, "--user may do everything")->needs("--user");
-  certgen->add_flag("--dry-run", options.dry_run, "say what would be done");
-  certgen->callback([&parsed] { parsed.options.action = parsed.certgen; });
 }
 
 template <class Command>
@@ -331,7 +311,9 @@ Result<Options> parse_once(const std::vector<std::string>& arguments, Parsed par
   CLI::App app(about, "gateway");
   declare_common(app, parsed);
   declare_serve(app, parsed);
-  declare_certgen(app, parsed);
+  declare_certgen(app, parsed.certgen)->callback([&parsed] {
+    parsed.options.action = parsed.certgen;
+  });
   declare_sandbox(app, parsed);
   declare_policy(app, parsed);
   declare_provider(app, parsed);
