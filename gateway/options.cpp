@@ -123,6 +123,8 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   serve->add_option("--listen", options.listen, "ADDRESS:PORT")->capture_default_str();
   serve->add_option("--tls-dir", options.tls_dir, "directory that certgen wrote")
       ->capture_default_str();
+  serve->add_option("--jwt-dir", options.jwt_dir,
+                    "where the tokens' signing key lies (default: jwt of --tls-dir)");
   serve->add_flag("--plaintext-loopback", options.plaintext_loopback,
                   "no TLS; refused unless --listen is a loopback address");
   serve->add_flag("--require-client-certificate", options.require_client_certificate,

@@ -102,11 +102,13 @@ TEST_CASE("config: flags win over the file, the file over the defaults") {
   const tests::TestDirectory directory;
   const std::string file = directory / "g.toml";
   std::ofstream(file) << "[openshell.gateway]\nlog_level = \"error\"\n[keyward.gateway]\n"
-                         "database = \"/from/file\"\nkey_file = \"/k\"\n";
-  const auto options = parse_options({"serve", "--config", file, "--database", "/from/flag"});
+                         "database = \"/from/file\"\nkey_file = \"/k\"\njwt_dir = \"/j\"\n";
+  const auto options = parse_options(
+      {"serve", "--config", file, "--database", "/from/flag", "--jwt-dir", "/flag/jwt"});
   REQUIRE(options);
   const auto& serve = std::get<ServeOptions>(options->action);
   CHECK(serve.database == "/from/flag");
+  CHECK(serve.jwt_dir == "/flag/jwt");
   CHECK(serve.key_file == "/k");
   CHECK(serve.listen == ServeOptions().listen);
   CHECK(options->log_level == log::Level::error);

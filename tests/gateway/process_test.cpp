@@ -102,6 +102,7 @@ TEST_CASE("gateway: does not start with what is unsafe or missing") {
   for (const char* url : {"gateway", "ftp://gateway", "http://gateway/"})
     CHECK(serve({"--http-url", url}) == 3);
   CHECK(serve({"--listen", "127.0.0.1:0", "--http-listen", "localhost"}) == 3);
+  CHECK(serve({"--listen", "127.0.0.1:0", "--jwt-dir", directory / "absent"}) == 5);
   std::filesystem::permissions(pki + "/store.key", std::filesystem::perms(0644));
   CHECK(serve({"--listen", "127.0.0.1:0"}) != 0);
   std::filesystem::permissions(pki + "/store.key", std::filesystem::perms(0600));
