@@ -23,6 +23,7 @@ constexpr const char* footer = R"(Exit codes are gRPC codes:
 
 Examples:
   gateway certgen --output-dir /etc/keyward/gateway --server-san gateway.example.com
+  gateway certgen --kubernetes --namespace NS --jwt-secret-name keys --jwt-only | kubectl apply -f -
   gateway serve --tls-dir /etc/keyward/gateway --listen 0.0.0.0:17670
   gateway provider create aws prod --from-file aws.env --bind '*.amazonaws.com:443'
   gateway sandbox create build --policy policy.yaml --provider prod --token-out /etc/openshell/auth/sandbox.jwt
@@ -41,7 +42,7 @@ const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debu
 struct Parsed {
   Options options;
   ServeOptions serve;
-  CertgenOptions certgen;
+  CertgenArguments certgen;
   SandboxCommand sandbox;
   PolicyCommand policy;
   ProviderCommand provider;
@@ -313,9 +314,7 @@ Result<Options> parse_once(const std::vector<std::string>& arguments, Parsed par
   CLI::App app(about, "gateway");
   declare_common(app, parsed);
   declare_serve(app, parsed);
-  declare_certgen(app, parsed.certgen)->callback([&parsed] {
-    parsed.options.action = parsed.certgen;
-  });
+  declare_certgen(app, parsed.certgen, parsed.options);
   declare_sandbox(app, parsed);
   declare_policy(app, parsed);
   declare_provider(app, parsed);
@@ -355,6 +354,7 @@ Result<Options> with_file(const std::vector<std::string>& arguments, const Serve
 
 Result<Options> parse_options(const std::vector<std::string>& arguments) {
   TRY_ASSIGN(Options options, parse_once(arguments, {}));
+  TRY(complete_certgen(options));
   const auto* serve = std::get_if<ServeOptions>(&options.action);
   if (serve == nullptr) return options;
   ServeOptions first = *serve;

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "gateway/certgen/certgen.hpp"
+#include "gateway/certgen/manifests.hpp"
 
 namespace keyward::gateway {
 
@@ -81,8 +82,8 @@ struct Answer {
 };
 
 struct Options {
-  std::variant<Answer, ServeOptions, CertgenOptions, SandboxCommand, PolicyCommand, ProviderCommand,
-               KeysCommand, HealthCommand>
+  std::variant<Answer, ServeOptions, CertgenOptions, ManifestOptions, SandboxCommand, PolicyCommand,
+               ProviderCommand, KeysCommand, HealthCommand>
       action;
   std::string operator_socket = "/run/keyward-gateway/operator.sock";
   bool json = false;

@@ -16,7 +16,16 @@ namespace keyward::gateway {
 CLI::Option* add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& target,
                             const char* help);
 
-// `options` is filled while arguments are parsed.
-CLI::App* declare_certgen(CLI::App& app, CertgenOptions& options);
+// Filled while arguments are parsed.
+struct CertgenArguments {
+  CertgenOptions files;
+  bool kubernetes = false;
+  ManifestOptions manifests;
+};
+
+void declare_certgen(CLI::App& app, CertgenArguments& arguments, Options& options);
+
+// What one option alone does not tell; nothing for other commands.
+Result<> complete_certgen(Options& options);
 
 }  // namespace keyward::gateway
