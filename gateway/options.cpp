@@ -114,6 +114,22 @@ void declare_kubernetes(CLI::App& serve, ServeOptions& options) {
       ->group("Kubernetes");
 }
 
+void declare_state(CLI::App& serve, ServeOptions& options) {
+  serve
+      .add_option("--database", options.database,
+                  "SQLite file, made 0600 when it is absent, or postgresql://USER@HOST/NAME")
+      ->capture_default_str();
+  serve.add_option("--key-file", options.key_file,
+                   "key that seals stored credentials (default: store.key of --tls-dir)");
+  serve
+      .add_option("--key-command", options.key_command,
+                  "program that prints this key instead, within 10 s: an absolute path, no "
+                  "arguments, writable for its owner alone")
+      ->check([](const std::string& program) {  // else it would mean: take the file
+        return std::string(program.empty() ? "must not be empty" : "");
+      });
+}
+
 void declare_serve(CLI::App& app, Parsed& parsed) {
   ServeOptions& options = parsed.serve;
   CLI::App* serve = app.add_subcommand("serve", "Serve sandboxes and the operator's socket");
@@ -132,12 +148,7 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
                   "end connections of clients that show none of our CA");
   serve->add_flag("--request-client-certificate", options.request_client_certificate,
                   "ask clients for a certificate of our CA; one that is shown must be valid");
-  serve
-      ->add_option("--database", options.database,
-                   "SQLite file, made 0600 when it is absent, or postgresql://USER@HOST/NAME")
-      ->capture_default_str();
-  serve->add_option("--key-file", options.key_file,
-                    "key that seals stored credentials (default: store.key of --tls-dir)");
+  declare_state(*serve, options);
   serve->add_option("--gateway-id", options.gateway_id, "part of the tokens' issuer")
       ->capture_default_str();
   serve->add_option("--token-ttl", options.token_ttl_seconds, "a token's life in seconds")

@@ -26,6 +26,7 @@ struct ServeOptions {
   bool require_client_certificate = false;                       // no connection without one
   std::string database = "/var/lib/keyward-gateway/gateway.db";  // or postgresql://…
   std::string key_file;                                          // empty: store.key of tls_dir
+  std::string key_command;                                       // prints it instead
   std::string gateway_id = "openshell";
   int token_ttl_seconds = 3600;
   int refresh_overlap_seconds = 0;

@@ -31,6 +31,7 @@ jwt_dir = "/j"
 request_client_certificate = true
 database = "postgresql://keyward@db/keyward"
 key_file = "/k"
+key_command = "/usr/local/bin/unwrap"
 refresh_overlap_secs = 30
 http_bind_address = "127.0.0.1:9090"
 http_url = "https://g.example.com"
@@ -53,6 +54,7 @@ ping_tolerance_ms = 100
   CHECK(options->request_client_certificate);
   CHECK(options->database == "postgresql://keyward@db/keyward");
   CHECK(options->key_file == "/k");
+  CHECK(options->key_command == "/usr/local/bin/unwrap");
   CHECK(options->refresh_overlap_seconds == 30);
   CHECK(options->http_listen == "127.0.0.1:9090");
   CHECK(options->http_url == "https://g.example.com");

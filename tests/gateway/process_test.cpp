@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.hpp"
+#include "base/file.hpp"
 #include "program.hpp"
 #include "secret_volume.hpp"
 
@@ -166,6 +167,51 @@ TEST_CASE("gateway: serves with the token keys of a mounted Secret that certgen 
   REQUIRE(header);
   CHECK(header->find(manifests[2].data.at("kid")) != std::string::npos);
   CHECK(refresh(*program.stub(), token).first == grpc::StatusCode::OK);
+}
+
+TEST_CASE("gateway: the store key comes from a program") {
+  TestDirectory directory;
+  const std::string pki = directory / "pki", command = directory / "unwrap",
+                    config = directory / "gateway.toml";
+  REQUIRE(wait_for(spawn({"certgen", "--output-dir", pki})) == 0);
+  {
+    const Program with_file(directory.path());
+  }  // the database is sealed with store.key
+  std::filesystem::rename(pki + "/store.key", directory / "wrapped");
+  const auto program = [&](const std::string& body) {
+    REQUIRE(replace_file(command, "#!/bin/sh\n" + body + "\n", 0700));
+  };
+  std::ofstream(config) << "[keyward.gateway]\nkey_command = \"" << command << "\"\n";
+  ::setenv("OPENSHELL_GATEWAY_CONFIG", config.c_str(), 1);
+  program("cat " + directory / "wrapped");
+  {
+    const Program with_program(directory.path());
+  }
+  const auto serve = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"serve",
+                                          "--tls-dir",
+                                          pki,
+                                          "--listen",
+                                          "127.0.0.1:0",
+                                          "--database",
+                                          directory / "gateway.db",
+                                          "--operator-socket",
+                                          directory / "run/operator.sock"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return wait_for(spawn(arguments));
+  };
+  CHECK(serve({"--key-file", directory / "wrapped"}) == 3);
+  CHECK(serve({"--key-command", "unwrap"}) == 3);
+  CHECK(serve({"--key-command", ""}) == 3);
+  CHECK(serve({"--key-command", directory / "absent"}) == 5);
+  program("cat " + directory / "wrapped" + "; exit 1");
+  CHECK(serve({}) == 14);
+  program("echo " + std::string(64, '0'));  // another key
+  CHECK(serve({}) != 0);
+  std::filesystem::rename(directory / "wrapped", pki + "/store.key");
+  program("exit 1");
+  CHECK(serve({}) == 14);  // the file that would be there does not count
+  ::unsetenv("OPENSHELL_GATEWAY_CONFIG");
 }
 
 TEST_CASE("gateway: private keys are not shown on a terminal") {
