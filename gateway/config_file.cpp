@@ -56,6 +56,7 @@ const Setting settings[] = {
     {"keyward.gateway.request_client_certificate", &ServeOptions::request_client_certificate},
     {"keyward.gateway.database", &ServeOptions::database},
     {"keyward.gateway.key_file", &ServeOptions::key_file},
+    {"keyward.gateway.key_command", &ServeOptions::key_command},
     {"keyward.gateway.refresh_overlap_secs",
      Number{&ServeOptions::refresh_overlap_seconds, 0, longest_overlap.count()}},
     {"keyward.gateway.calls_per_second", Number{&ServeOptions::calls_per_second, 0, highest_rate}},

@@ -1,5 +1,7 @@
 // The gateway: the authority over sandboxes' identities, policies and credentials.
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -12,6 +14,18 @@ namespace {
 Result<> run_certgen(const CertgenOptions& options) {
   TRY_ASSIGN(const auto lines, generate_files(options, SystemClock().now()));
   for (const std::string& line : lines) std::printf("%s\n", line.c_str());
+  return {};
+}
+
+Result<> run_certgen(const ManifestOptions& options) {
+  if (!options.dry_run && !options.force_terminal && ::isatty(STDOUT_FILENO) == 1)
+    return fail(Code::denied,
+                "certgen: standard output is a terminal and would show private keys; pipe it to "
+                "kubectl apply -f -, or use --force-terminal");
+  TRY_ASSIGN(const Secret text, make_manifests(options, SystemClock().now()));
+  std::setvbuf(stdout, nullptr, _IONBF, 0);  // no copy of the keys in a buffer
+  if (std::fwrite(text.reveal().data(), 1, text.size(), stdout) != text.size())
+    return fail_errno("standard output");
   return {};
 }
 
@@ -29,6 +43,8 @@ Result<> run(const Options& options) {
   if (const auto* command = std::get_if<ServeOptions>(&options.action))
     return serve(*command, options.operator_socket);
   if (const auto* command = std::get_if<CertgenOptions>(&options.action))
+    return run_certgen(*command);
+  if (const auto* command = std::get_if<ManifestOptions>(&options.action))
     return run_certgen(*command);
   if (const auto* command = std::get_if<KeysCommand>(&options.action))
     return run_keys_command(*command, options.json);

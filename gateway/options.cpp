@@ -7,6 +7,7 @@
 #include "base/environment.hpp"
 #include "base/file.hpp"
 #include "gateway/config_file.hpp"
+#include "gateway/options_certgen.hpp"
 #include "gateway/token_limits.hpp"
 
 namespace keyward::gateway {
@@ -22,6 +23,7 @@ constexpr const char* footer = R"(Exit codes are gRPC codes:
 
 Examples:
   gateway certgen --output-dir /etc/keyward/gateway --server-san gateway.example.com
+  gateway certgen --kubernetes --namespace NS --jwt-secret-name keys --jwt-only | kubectl apply -f -
   gateway serve --tls-dir /etc/keyward/gateway --listen 0.0.0.0:17670
   gateway provider create aws prod --from-file aws.env --bind '*.amazonaws.com:443'
   gateway sandbox create build --policy policy.yaml --provider prod --token-out /etc/openshell/auth/sandbox.jwt
@@ -40,17 +42,12 @@ const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debu
 struct Parsed {
   Options options;
   ServeOptions serve;
-  CertgenOptions certgen;
+  CertgenArguments certgen;
   SandboxCommand sandbox;
   PolicyCommand policy;
   ProviderCommand provider;
   KeysCommand keys;
 };
-
-CLI::Option* add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& target,
-                            const char* help) {
-  return app.add_option(name, target, help)->allow_extra_args(false);
-}
 
 void declare_users(CLI::App& serve, ServeOptions& options) {
   serve
@@ -117,6 +114,22 @@ void declare_kubernetes(CLI::App& serve, ServeOptions& options) {
       ->group("Kubernetes");
 }
 
+void declare_state(CLI::App& serve, ServeOptions& options) {
+  serve
+      .add_option("--database", options.database,
+                  "SQLite file, made 0600 when it is absent, or postgresql://USER@HOST/NAME")
+      ->capture_default_str();
+  serve.add_option("--key-file", options.key_file,
+                   "key that seals stored credentials (default: store.key of --tls-dir)");
+  serve
+      .add_option("--key-command", options.key_command,
+                  "program that prints this key instead, within 10 s: an absolute path, no "
+                  "arguments, writable for its owner alone")
+      ->check([](const std::string& program) {  // else it would mean: take the file
+        return std::string(program.empty() ? "must not be empty" : "");
+      });
+}
+
 void declare_serve(CLI::App& app, Parsed& parsed) {
   ServeOptions& options = parsed.serve;
   CLI::App* serve = app.add_subcommand("serve", "Serve sandboxes and the operator's socket");
@@ -127,18 +140,15 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   serve->add_option("--listen", options.listen, "ADDRESS:PORT")->capture_default_str();
   serve->add_option("--tls-dir", options.tls_dir, "directory that certgen wrote")
       ->capture_default_str();
+  serve->add_option("--jwt-dir", options.jwt_dir,
+                    "where the tokens' signing key lies (default: jwt of --tls-dir)");
   serve->add_flag("--plaintext-loopback", options.plaintext_loopback,
                   "no TLS; refused unless --listen is a loopback address");
   serve->add_flag("--require-client-certificate", options.require_client_certificate,
                   "end connections of clients that show none of our CA");
   serve->add_flag("--request-client-certificate", options.request_client_certificate,
                   "ask clients for a certificate of our CA; one that is shown must be valid");
-  serve
-      ->add_option("--database", options.database,
-                   "SQLite file, made 0600 when it is absent, or postgresql://USER@HOST/NAME")
-      ->capture_default_str();
-  serve->add_option("--key-file", options.key_file,
-                    "key that seals stored credentials (default: store.key of --tls-dir)");
+  declare_state(*serve, options);
   serve->add_option("--gateway-id", options.gateway_id, "part of the tokens' issuer")
       ->capture_default_str();
   serve->add_option("--token-ttl", options.token_ttl_seconds, "a token's life in seconds")
@@ -173,22 +183,6 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   serve->callback([&parsed] { parsed.options.action = parsed.serve; });
-}
-
-void declare_certgen(CLI::App& app, Parsed& parsed) {
-  CertgenOptions& options = parsed.certgen;
-  CLI::App* certgen = app.add_subcommand("certgen", "Make the CA, certificates and keys");
-  certgen->fallthrough();
-  certgen->add_option("--output-dir", options.output_dir, "directory, made 0700 when it is absent")
-      ->required();
-  add_repeatable(*certgen, "--server-san", options.server_names,
-                 "another DNS name or address of the server (repeatable)");
-  certgen->add_flag("--jwt-only", options.jwt_only, "the tokens' signing key alone");
-  certgen->add_option("--user", options.user,
-                      "a certificate for this user, by the CA that is there");
-  certgen->add_flag("--admin", options.user_is_admin, "--user may do everything")->needs("--user");
-  certgen->add_flag("--dry-run", options.dry_run, "say what would be done");
-  certgen->callback([&parsed] { parsed.options.action = parsed.certgen; });
 }
 
 template <class Command>
@@ -331,7 +325,7 @@ Result<Options> parse_once(const std::vector<std::string>& arguments, Parsed par
   CLI::App app(about, "gateway");
   declare_common(app, parsed);
   declare_serve(app, parsed);
-  declare_certgen(app, parsed);
+  declare_certgen(app, parsed.certgen, parsed.options);
   declare_sandbox(app, parsed);
   declare_policy(app, parsed);
   declare_provider(app, parsed);
@@ -371,6 +365,7 @@ Result<Options> with_file(const std::vector<std::string>& arguments, const Serve
 
 Result<Options> parse_options(const std::vector<std::string>& arguments) {
   TRY_ASSIGN(Options options, parse_once(arguments, {}));
+  TRY(complete_certgen(options));
   const auto* serve = std::get_if<ServeOptions>(&options.action);
   if (serve == nullptr) return options;
   ServeOptions first = *serve;

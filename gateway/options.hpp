@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "gateway/certgen/certgen.hpp"
+#include "gateway/certgen/manifests.hpp"
 
 namespace keyward::gateway {
 
@@ -25,6 +26,7 @@ struct ServeOptions {
   bool require_client_certificate = false;                       // no connection without one
   std::string database = "/var/lib/keyward-gateway/gateway.db";  // or postgresql://…
   std::string key_file;                                          // empty: store.key of tls_dir
+  std::string key_command;                                       // prints it instead
   std::string gateway_id = "openshell";
   int token_ttl_seconds = 3600;
   int refresh_overlap_seconds = 0;
@@ -81,8 +83,8 @@ struct Answer {
 };
 
 struct Options {
-  std::variant<Answer, ServeOptions, CertgenOptions, SandboxCommand, PolicyCommand, ProviderCommand,
-               KeysCommand, HealthCommand>
+  std::variant<Answer, ServeOptions, CertgenOptions, ManifestOptions, SandboxCommand, PolicyCommand,
+               ProviderCommand, KeysCommand, HealthCommand>
       action;
   std::string operator_socket = "/run/keyward-gateway/operator.sock";
   bool json = false;

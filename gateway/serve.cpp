@@ -13,6 +13,7 @@
 #include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
 #include "gateway/rpc/server.hpp"
+#include "gateway/store/key_command.hpp"
 #include "gateway/store/sealing.hpp"
 #include "gateway/user_authentication.hpp"
 
@@ -56,6 +57,11 @@ Result<std::unique_ptr<ServerTls>> read_tls(const ServeOptions& options) {
   return tls;
 }
 
+Result<Secret> read_key(const ServeOptions& options) {
+  if (!options.key_command.empty()) return read_store_key_from(options.key_command);
+  return with_remedy(read_store_key(file_of(options, options.key_file, "store.key")), options);
+}
+
 bool is_base_url(const std::string& url) {
   return (url.starts_with("http://") || url.starts_with("https://")) && !url.ends_with('/') &&
          url.find_first_of(" \"\\?#") == std::string::npos;
@@ -69,6 +75,9 @@ Result<> check(const ServeOptions& options) {
   if (options.plaintext_loopback && !is_loopback(options.listen))
     return fail(Code::denied,
                 "--plaintext-loopback: --listen " + options.listen + " is not a loopback address");
+  if (!options.key_file.empty() && !options.key_command.empty())
+    return fail(Code::invalid,
+                "--key-file and --key-command exclude each other, also in the configuration file");
   if (!options.http_url.empty() && !is_base_url(options.http_url))
     return fail(Code::invalid, "--http-url: http:// or https://, a host, no slash at the end");
   return {};
@@ -150,9 +159,7 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   settings.listen = options.listen;
   settings.ping_tolerance = std::chrono::milliseconds(options.ping_tolerance_ms);
   TRY_ASSIGN(settings.tls, read_tls(options));
-  TRY_ASSIGN(const Secret store_key,
-             with_remedy(read_store_key(file_of(options, options.key_file, "store.key")), options));
-
+  TRY_ASSIGN(const Secret store_key, read_key(options));
   TRY_ASSIGN(const auto store, open_store(options.database, store_key));
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));

@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
+#include "gateway/certgen/bundle.hpp"
 #include "gateway/certgen/certificates.hpp"
 #include "identity/jwt/keys.hpp"
 
@@ -15,17 +16,6 @@ namespace keyward::gateway {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* default_names[] = {"openshell",
-                                         "openshell.openshell.svc",
-                                         "openshell.openshell.svc.cluster.local",
-                                         "localhost",
-                                         "openshell.localhost",
-                                         "*.openshell.localhost",
-                                         "host.docker.internal",
-                                         "host.containers.internal",
-                                         "127.0.0.1",
-                                         "::1"};
 
 struct File {
   std::string path;  // relative
@@ -82,13 +72,10 @@ void take(std::vector<File>& files, const std::string& certificate, const std::s
 }
 
 Result<> add_tls(std::vector<File>& files, const std::vector<std::string>& names, TimePoint now) {
-  TRY_ASSIGN(CertifiedKey ca, make_ca(now));
-  TRY_ASSIGN(CertifiedKey server, make_server(ca, names, now));
-  TRY_ASSIGN(CertifiedKey client,
-             make_client(ca, {"openshell-client", {std::string(sandbox_unit)}}, now));
-  take(files, "ca.crt", "ca.key", std::move(ca));
-  take(files, "server/tls.crt", "server/tls.key", std::move(server));
-  take(files, "client/tls.crt", "client/tls.key", std::move(client));
+  TRY_ASSIGN(TlsBundle made, make_tls_bundle(names, now));
+  take(files, "ca.crt", "ca.key", std::move(made.ca));
+  take(files, "server/tls.crt", "server/tls.key", std::move(made.server));
+  take(files, "client/tls.crt", "client/tls.key", std::move(made.client));
   return {};
 }
 
@@ -162,13 +149,10 @@ std::string joined(const std::vector<std::string>& names) {
 
 class Generator {
  public:
-  Generator(const CertgenOptions& options, TimePoint now) : options_(options), now_(now) {
-    for (const char* name : default_names) want(name);
-    for (const std::string& name : options.server_names) want(name);
-  }
+  Generator(const CertgenOptions& options, TimePoint now) : options_(options), now_(now) {}
 
   Result<std::vector<std::string>> run() {
-    for (const std::string& name : names_) TRY(check_subject_name(name));
+    TRY_ASSIGN(names_, all_server_names(options_.server_names));
     TRY(plan(jwt_group, [this]() -> Result<> {
       add_jwt(files_);
       return {};
@@ -186,12 +170,6 @@ class Generator {
   }
 
  private:
-  void want(const std::string& name) {
-    std::string canonical = canonical_subject_name(name);
-    if (std::find(names_.begin(), names_.end(), canonical) == names_.end())
-      names_.push_back(std::move(canonical));
-  }
-
   template <class Make>
   Result<> plan(const Group& group, Make make) {
     TRY_ASSIGN(const Presence presence, presence_of(options_.output_dir, group));
@@ -210,7 +188,8 @@ class Generator {
       return std::find(present.begin(), present.end(), name) == present.end();
     });
     if (missing.empty()) return {};
-    for (const std::string& name : present) want(name);  // what it was good for stays
+    for (const std::string& name : present)
+      add_server_name(names_, name);  // what it was good for stays
     lines_.push_back("re-issue server/tls.crt (same CA), for: " + joined(missing));
     return options_.dry_run ? Result<>() : reissue_server(options_.output_dir, names_, now_);
   }

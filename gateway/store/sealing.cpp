@@ -48,13 +48,20 @@ Result<std::map<std::string, Secret>> Sealer::open(std::string_view record,
   return secrets;
 }
 
+Result<Secret> store_key_of(const Secret& text) {
+  auto bytes = unhex(trim(text.reveal()));
+  if (bytes) {
+    Secret key = Secret::take(*bytes);
+    if (key.size() == 32) return key;
+  }
+  return fail(Code::invalid, "a store key is 64 hex digits; make one with: gateway certgen");
+}
+
 Result<Secret> read_store_key(const std::string& path) {
   TRY_ASSIGN(const Secret text, read_secret_file(path, 4096));
-  auto key = unhex(trim(text.reveal()));
-  if (!key || key->size() != 32)
-    return fail(Code::invalid,
-                path + ": a store key is 64 hex digits; make one with: gateway certgen");
-  return Secret::take(*key);
+  auto key = store_key_of(text);
+  if (!key) return fail_at(path, std::move(key).error());
+  return key;
 }
 
 std::string to_json(const std::map<std::string, std::string>& map) {

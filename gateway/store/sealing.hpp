@@ -1,5 +1,5 @@
 #pragma once
-// Secrets at rest: AES-256-GCM with the operator's key file, each text tied to the record it
+// Secrets at rest: AES-256-GCM with the operator's key, each text tied to the record it
 // belongs to.
 
 #include <map>
@@ -24,8 +24,10 @@ class Sealer {
   Secret key_;
 };
 
-// 32 bytes, as 64 hex digits in a file that only its owner can read (`gateway certgen` makes
-// store.key).
+// 32 bytes, from 64 hex digits with or without blanks and line ends around them.
+Result<Secret> store_key_of(const Secret& text);
+
+// From a file that only its owner can read (`gateway certgen` makes store.key).
 Result<Secret> read_store_key(const std::string& path);
 
 // Values without secrets, as JSON text.

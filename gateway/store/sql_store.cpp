@@ -80,7 +80,8 @@ Result<> SqlStore::check_key(SqlSession& session) {
   TRY_ASSIGN(const SqlResult found, session.run("SELECT sealed FROM sealed_check"));
   if (!found.rows.empty()) {
     if (sealer_.open("check", found.rows[0].text(0))) return {};
-    return fail(Code::denied, "--key-file: this is not the key that the database was made with");
+    return fail(Code::denied,
+                "--key-file or --key-command: this is not the key that the database was made with");
   }
   TRY_ASSIGN(const std::string sealed, sealer_.seal("check", {}));
   TRY(session.run("INSERT INTO sealed_check VALUES (1, ?)", {Blob{sealed}}));

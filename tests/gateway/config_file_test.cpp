@@ -31,6 +31,7 @@ jwt_dir = "/j"
 request_client_certificate = true
 database = "postgresql://keyward@db/keyward"
 key_file = "/k"
+key_command = "/usr/local/bin/unwrap"
 refresh_overlap_secs = 30
 http_bind_address = "127.0.0.1:9090"
 http_url = "https://g.example.com"
@@ -53,6 +54,7 @@ ping_tolerance_ms = 100
   CHECK(options->request_client_certificate);
   CHECK(options->database == "postgresql://keyward@db/keyward");
   CHECK(options->key_file == "/k");
+  CHECK(options->key_command == "/usr/local/bin/unwrap");
   CHECK(options->refresh_overlap_seconds == 30);
   CHECK(options->http_listen == "127.0.0.1:9090");
   CHECK(options->http_url == "https://g.example.com");
@@ -102,11 +104,13 @@ TEST_CASE("config: flags win over the file, the file over the defaults") {
   const tests::TestDirectory directory;
   const std::string file = directory / "g.toml";
   std::ofstream(file) << "[openshell.gateway]\nlog_level = \"error\"\n[keyward.gateway]\n"
-                         "database = \"/from/file\"\nkey_file = \"/k\"\n";
-  const auto options = parse_options({"serve", "--config", file, "--database", "/from/flag"});
+                         "database = \"/from/file\"\nkey_file = \"/k\"\njwt_dir = \"/j\"\n";
+  const auto options = parse_options(
+      {"serve", "--config", file, "--database", "/from/flag", "--jwt-dir", "/flag/jwt"});
   REQUIRE(options);
   const auto& serve = std::get<ServeOptions>(options->action);
   CHECK(serve.database == "/from/flag");
+  CHECK(serve.jwt_dir == "/flag/jwt");
   CHECK(serve.key_file == "/k");
   CHECK(serve.listen == ServeOptions().listen);
   CHECK(options->log_level == log::Level::error);

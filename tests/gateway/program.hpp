@@ -20,13 +20,20 @@ namespace keyward::gateway {
 
 namespace v1 = openshell::v1;
 
-inline pid_t spawn(std::vector<std::string> arguments) {
+// `moved` descriptors appear in the program under the second number.
+inline pid_t spawn(std::vector<std::string> arguments,
+                   const std::vector<std::pair<int, int>>& moved = {}) {
   arguments.insert(arguments.begin(), GATEWAY_PROGRAM);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions{};
+  REQUIRE(::posix_spawn_file_actions_init(&actions) == 0);
+  for (const auto& [from, to] : moved)
+    REQUIRE(::posix_spawn_file_actions_adddup2(&actions, from, to) == 0);
   pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, GATEWAY_PROGRAM, nullptr, nullptr, argv.data(), environ) == 0);
+  REQUIRE(::posix_spawn(&child, GATEWAY_PROGRAM, &actions, nullptr, argv.data(), environ) == 0);
+  ::posix_spawn_file_actions_destroy(&actions);
   return child;
 }
 
