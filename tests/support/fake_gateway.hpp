@@ -40,6 +40,7 @@ inline std::shared_ptr<const identity::Token> held(const Secret& bearer) {
 // What a call brought along.
 struct Call {
   std::string token, refresh_id;
+  std::string certificate;  // the common name of the client's; empty without one
 };
 
 struct FakeGateway final : v1::OpenShell::Service {
@@ -75,6 +76,9 @@ struct FakeGateway final : v1::OpenShell::Service {
         call.token = text.substr(0, 7) == "Bearer " ? text.substr(7) : "";
       if (name == "x-keyward-refresh-id") call.refresh_id = text;
     }
+    for (const grpc::string_ref name :
+         context.auth_context()->FindPropertyValues("x509_common_name"))
+      call.certificate.assign(name.data(), name.size());
     return call;
   }
 
