@@ -52,6 +52,8 @@ struct FakeGateway final : v1::OpenShell::Service {
       [](const Call&, auto&) { return grpc::Status::OK; };
   std::function<grpc::Status(const Call&, v1::RefreshSandboxTokenResponse&)> refresh =
       [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
+  std::function<grpc::Status(const Call&, v1::IssueSandboxTokenResponse&)> issue =
+      [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
   std::vector<v1::ReportPolicyStatusRequest> reports;
 
   explicit FakeGateway(const std::shared_ptr<grpc::ServerCredentials>& credentials =
@@ -100,6 +102,11 @@ struct FakeGateway final : v1::OpenShell::Service {
                                    v1::RefreshSandboxTokenResponse* response) override {
     const std::lock_guard lock(mutex);
     return refresh(call_of(*context), *response);
+  }
+  grpc::Status IssueSandboxToken(grpc::ServerContext* context, const v1::IssueSandboxTokenRequest*,
+                                 v1::IssueSandboxTokenResponse* response) override {
+    const std::lock_guard lock(mutex);
+    return issue(call_of(*context), *response);
   }
   grpc::Status ReportPolicyStatus(grpc::ServerContext*,
                                   const v1::ReportPolicyStatusRequest* request,
