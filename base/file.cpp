@@ -109,6 +109,15 @@ Result<Secret> read_secret_file(const std::string& path, std::size_t limit) {
   return content;
 }
 
+Result<std::string> read_standard_input(std::size_t limit) {
+  const std::string name = "standard input";
+  const UniqueFd own(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!own) return fail_errno(name);
+  std::string content;
+  TRY(read_all(own, name, limit, [&](std::string_view piece) { content += piece; }));
+  return content;
+}
+
 Result<> replace_file(const std::string& path, std::string_view content, mode_t mode) {
   return write_beside_and_move(path, content, mode, Existing::replace);
 }

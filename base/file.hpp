@@ -21,6 +21,9 @@ Result<std::string> read_file(const std::string& path, std::size_t limit = defau
 // when it belongs neither to the caller nor to root.  The remedy is in the error.
 Result<Secret> read_secret_file(const std::string& path, std::size_t limit = default_file_limit);
 
+// Standard input to its end, under the name "standard input" in errors.
+Result<std::string> read_standard_input(std::size_t limit = default_file_limit);
+
 // Writes a new file beside `path`, syncs it, renames it over `path` and syncs the directory: a
 // reader sees the old or the new content, also after a crash.
 Result<> replace_file(const std::string& path, std::string_view content, mode_t mode);

@@ -118,6 +118,16 @@ Result<PublicKey> PublicKey::ed25519(std::string_view bytes) {
   return PublicKey(SignatureAlgorithm::eddsa, std::move(key));
 }
 
+std::string PublicKey::ed25519_bytes() const {
+  std::string bytes(32, '\0');
+  std::size_t size = bytes.size();
+  if (algorithm_ != SignatureAlgorithm::eddsa ||
+      EVP_PKEY_get_raw_public_key(key_.get(), reinterpret_cast<unsigned char*>(bytes.data()),
+                                  &size) != 1)
+    return {};
+  return bytes;
+}
+
 bool PublicKey::verifies(std::string_view message, std::string_view signature) const {
   std::string der;
   if (algorithm_ == SignatureAlgorithm::es256) {

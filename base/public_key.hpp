@@ -4,6 +4,7 @@
 // no header can talk a verifier into another (RFC 8725 section 3.1).
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
@@ -22,6 +23,7 @@ class PublicKey {
   static Result<PublicKey> ed25519(std::string_view bytes);               // 32 bytes
 
   SignatureAlgorithm algorithm() const { return algorithm_; }
+  std::string ed25519_bytes() const;  // 32; empty for another kind of key
   // The signature as JWS carries it: of ES256 r ‖ s, 64 bytes.  Any thread.
   bool verifies(std::string_view message, std::string_view signature) const;
 

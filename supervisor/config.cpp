@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/file.hpp"
+#include "identity/rpc/tls_files.hpp"
 #include "netproxy/policy/yaml.hpp"
 #include "supervisor/local_credentials.hpp"
 #include "supervisor/trust.hpp"
@@ -21,14 +22,6 @@ constexpr const char* service_account_volume = "/var/run/secrets/kubernetes.io/s
 std::string value_of(const EnvironmentMap& environment, const std::string& name) {
   const auto found = environment.find(name);
   return found == environment.end() ? std::string() : found->second;
-}
-
-Result<std::string> file_named_by(const EnvironmentMap& environment, const std::string& name) {
-  const std::string path = value_of(environment, name);
-  if (path.empty()) return std::string();
-  Result<std::string> content = read_file(path);
-  if (!content) return fail_at(name, std::move(content).error());
-  return content;
 }
 
 Result<unsigned> seconds_of(const EnvironmentMap& environment, const std::string& name,
@@ -182,9 +175,11 @@ const std::vector<std::string>& secret_variables() {
 Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
   GatewaySettings settings;
   settings.endpoint.url = value_of(environment, "OPENSHELL_ENDPOINT");
-  TRY_ASSIGN(settings.endpoint.ca_pem, file_named_by(environment, "OPENSHELL_TLS_CA"));
-  TRY_ASSIGN(settings.endpoint.client_cert_pem, file_named_by(environment, "OPENSHELL_TLS_CERT"));
-  TRY_ASSIGN(settings.endpoint.client_key_pem, file_named_by(environment, "OPENSHELL_TLS_KEY"));
+  settings.endpoint.files = {value_of(environment, "OPENSHELL_TLS_CA"),
+                             value_of(environment, "OPENSHELL_TLS_CERT"),
+                             value_of(environment, "OPENSHELL_TLS_KEY")};
+  TRY_ASSIGN(auto read, identity::changed_tls(settings.endpoint));
+  if (read) settings.endpoint = std::move(*read);
   settings.endpoint.server_name = value_of(environment, "OPENSHELL_GATEWAY_TLS_SERVER_NAME");
   settings.token_file = value_of(environment, "OPENSHELL_SANDBOX_TOKEN_FILE");
   settings.kubernetes_token_file = value_of(environment, "OPENSHELL_K8S_SA_TOKEN_FILE");

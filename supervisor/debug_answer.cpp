@@ -3,7 +3,9 @@
 #include <array>
 
 #include "base/log.hpp"
+#include "identity/jwt/own_token.hpp"
 #include "identity/jwt/sandbox_token.hpp"
+#include "identity/token/source.hpp"
 
 namespace keyward::supervisor {
 namespace {
@@ -52,6 +54,7 @@ DebugAnswer principal(const Token& token) {
   answer.set("iat", token.issued.time_since_epoch().count() / 1000);
   answer.set("exp", milliseconds_of(token.expires) / 1000);
   if (!token.jti.empty()) answer.set("jti", token.jti);
+  answer.set("signature", "not checked");
   return answer;
 }
 
@@ -76,6 +79,16 @@ DebugAnswer error_answer(int grpc_code, std::string message) {
   DebugAnswer answer;
   answer.set("code", std::int64_t{grpc_code});
   answer.set("error", std::move(message));
+  return answer;
+}
+
+DebugAnswer verified_principal(Secret token, const identity::JwkSet& keys, TimePoint now) {
+  if (const auto checked = identity::check_own_token(token.reveal(), keys, now); !checked)
+    return error_answer(grpc_code(checked.error().code), checked.error().what);
+  const auto held = identity::parse_token(std::move(token), "the token");
+  if (!held) return error_answer(grpc_code(held.error().code), held.error().what);
+  DebugAnswer answer = principal(**held);
+  answer.set("signature", "verified");
   return answer;
 }
 

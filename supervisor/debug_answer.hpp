@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "identity/jwt/json_object.hpp"
+#include "identity/jwt/jwks.hpp"
 #include "identity/rpc/gateway_client.hpp"
 #include "identity/token/slot.hpp"
 
@@ -35,8 +36,12 @@ class DebugTarget {
       const std::string& sandbox_id) = 0;
 };
 
+// The principal's member "signature" is "not checked".
 DebugAnswer answer(const DebugQuestion& question, DebugTarget& target);
 DebugAnswer error_answer(int grpc_code, std::string message);
+// The principal of a token that the gateway's keys verify: "signature" is "verified".  Otherwise
+// code 16, and why.
+DebugAnswer verified_principal(Secret token, const identity::JwkSet& keys, TimePoint now);
 
 Result<DebugCommand> parse_command(std::string_view name);  // "show-token" …
 

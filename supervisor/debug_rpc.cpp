@@ -5,6 +5,8 @@
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/environment.hpp"
+#include "base/file.hpp"
+#include "identity/jwt/jwks.hpp"
 #include "identity/token/source.hpp"
 #include "supervisor/config.hpp"
 #include "supervisor/control_socket.hpp"
@@ -105,6 +107,20 @@ Result<DebugQuestion> question_of(const DebugRpcOptions& options) {
   return question;
 }
 
+// Not fetched here: this program is static and resolves no names as the system does.
+Result<identity::JwkSet> key_set(const std::string& source) {
+  if (source.starts_with("http://") || source.starts_with("https://"))
+    return fail(Code::invalid,
+                "--jwks: give a file, or pipe it: curl URL | supervisor debug-rpc show-principal "
+                "--verify --jwks -");
+  Result<std::string> text = source == "-" ? read_standard_input(identity::jwks_limit)
+                                           : read_file(source, identity::jwks_limit);
+  if (!text) return fail_at("--jwks", std::move(text).error());
+  Result<identity::JwkSet> keys = identity::parse_jwks(*text);
+  if (!keys) return fail_at("--jwks", std::move(keys).error());
+  return keys;
+}
+
 Result<DebugAnswer> ask(const DebugQuestion& question, const DebugRpcOptions& options) {
   SecretVariables secrets = take_secret_variables(secret_variables());
   const EnvironmentMap environment = environment_map();
@@ -120,20 +136,31 @@ Result<DebugAnswer> ask(const DebugQuestion& question, const DebugRpcOptions& op
   return answer(question, *target);
 }
 
+Result<DebugAnswer> answer_of(const DebugRpcOptions& options) {
+  TRY_ASSIGN(DebugQuestion question, question_of(options));
+  if (!options.verify) return ask(question, options);
+  TRY_ASSIGN(const identity::JwkSet keys, key_set(options.jwks));
+  question.command = DebugCommand::show_token;
+  question.raw = true;
+  TRY_ASSIGN(DebugAnswer held, ask(question, options));
+  const std::string* token = held.text("token");
+  if (token == nullptr) return held;  // a failure
+  return verified_principal(Secret(*token), keys, SystemClock().now());
+}
+
 std::string shown(const DebugAnswer& answer, std::string_view name) {
   if (const std::string* text = answer.text(name)) return *text;
   if (const std::int64_t* number = answer.integer(name)) return std::to_string(*number);
   return {};
 }
 
-std::string text_of(const DebugAnswer& answer, const DebugQuestion& question) {
+std::string text_of(const DebugAnswer& answer, const DebugRpcOptions& options) {
   std::string text;
-  if (question.command == DebugCommand::get_sandbox_config)
+  if (options.command == "get-sandbox-config")
     return "version=" + shown(answer, "version") + " policy_hash=" + shown(answer, "policy_hash") +
            " config_revision=" + shown(answer, "config_revision") + "\n";
-  if (question.command == DebugCommand::show_token && question.raw)
-    return shown(answer, "token") + "\n";
-  if (question.command == DebugCommand::show_principal) {
+  if (options.command == "show-token" && options.raw) return shown(answer, "token") + "\n";
+  if (options.command == "show-principal") {
     DebugAnswer claims = answer;
     claims.remove("code");
     return to_json(claims) + "\n";
@@ -151,15 +178,19 @@ int complain(int code, const std::string& message) {
 }  // namespace
 
 int debug_rpc(const DebugRpcOptions& options) {
-  const Result<DebugQuestion> question = question_of(options);
-  if (!question) return complain(grpc_code(question.error().code), question.error().what);
-  const Result<DebugAnswer> said = ask(*question, options);
-  if (!said) return complain(grpc_code(said.error().code), said.error().what);
+  Result<DebugAnswer> said = answer_of(options);
+  if (!said) said = error_answer(grpc_code(said.error().code), said.error().what);
   if (options.json) std::printf("%s\n", to_json(*said).c_str());
   if (const int code = static_cast<int>(*said->integer("code")); code != 0)
     return complain(code, *said->text("error"));
-  if (!options.json) std::fputs(text_of(*said, *question).c_str(), stdout);
+  if (!options.json) std::fputs(text_of(*said, options).c_str(), stdout);
   return 0;
 }
+
+bool is_debug_rpc(const std::vector<std::string>& arguments) {
+  return !arguments.empty() && arguments.front() == "debug-rpc";
+}
+
+int debug_rpc_failure(const Error& error) { return complain(grpc_code(error.code), error.what); }
 
 }  // namespace keyward::supervisor

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/environment.hpp"
@@ -54,6 +55,7 @@ int report(const Error& error) {
 
 int run(const std::vector<std::string>& arguments) {
   Result<Options> options = parse_options(arguments);
+  if (!options && is_debug_rpc(arguments)) return debug_rpc_failure(options.error());
   if (!options) {
     std::fprintf(stderr, "supervisor: %s\n", options.error().what.c_str());
     return own_failure;
@@ -77,6 +79,7 @@ int main(int argc, char** argv) {
     return keyward::supervisor::run({argv + 1, argv + argc});
   } catch (const std::exception& error) {  // of a library: nothing of ours throws
     std::fprintf(stderr, "supervisor: unexpected failure: %s\n", error.what());
-    return keyward::supervisor::own_failure;
+    const bool debug = argc > 1 && std::string_view(argv[1]) == "debug-rpc";
+    return debug ? keyward::grpc_code(keyward::Code::internal) : keyward::supervisor::own_failure;
   }
 }

@@ -32,9 +32,13 @@ Examples:
     OPENSHELL_SANDBOX_TOKEN_FILE=/etc/openshell/auth/sandbox.jwt supervisor -- /usr/bin/agent)";
 
 constexpr const char* debug_footer =
-    R"(Exit codes are gRPC codes: 0 ok, 5 not found, 7 permission denied (another sandbox), 14 gateway unreachable,
-16 unauthenticated.  The running supervisor is asked over its control socket; where none runs, the token of the
-environment or of the token file is used.)";
+    R"(Exit codes are gRPC codes: 0 ok, 3 bad option or setting, 5 not found, 7 permission denied (another sandbox),
+14 gateway unreachable, 16 unauthenticated or a token that is not valid.  The running supervisor is asked over its
+control socket; where none runs, the token of the environment or of the token file is used.  show-principal and
+show-token never ask the gateway for a token.
+
+Example:
+  curl -fsS https://keys.example.com/.well-known/jwks.json | supervisor debug-rpc show-principal --verify --jwks -)";
 
 const std::map<std::string, isolation::Level> levels = {
     {"strict", isolation::Level::strict},
@@ -99,6 +103,17 @@ CLI::App* declare_run(CLI::App& app, RunOptions& options) {
   return run;
 }
 
+void declare_verification(CLI::App& command, DebugRpcOptions& options) {
+  auto* verify = command.add_flag(
+      "--verify", options.verify,
+      "check the token's signature and claims; without it the signature is not checked");
+  auto* jwks = command.add_option(
+      "--jwks", options.jwks,
+      "the gateway's key set (JWKS) to check against: a file, `-` = standard input");
+  verify->needs(jwks);
+  jwks->needs(verify);
+}
+
 CLI::App* declare_debug_rpc(CLI::App& app, DebugRpcOptions& options) {
   CLI::App* debug = app.add_subcommand(
       "debug-rpc", "ask the running supervisor or the gateway about this sandbox's identity");
@@ -110,10 +125,12 @@ CLI::App* declare_debug_rpc(CLI::App& app, DebugRpcOptions& options) {
        {"get-sandbox-config", "ask the gateway for a sandbox's configuration"}}};
   for (const auto& [name, help] : commands) {
     CLI::App* command = debug->add_subcommand(name, help);
-    command->add_flag("--json", options.json, "print JSON");
+    command->add_flag("--json", options.json,
+                      "print one JSON object, also of a failure: {\"code\":…, \"error\":…}");
     command->add_option("--socket", options.socket, "control socket of the supervisor to ask");
     if (std::string_view(name) == "show-token")
       command->add_flag("--raw", options.raw, "print the token itself");
+    if (std::string_view(name) == "show-principal") declare_verification(*command, options);
     if (std::string_view(name) == "get-sandbox-config")
       command->add_option("--sandbox-id", options.sandbox_id, "id of the sandbox to ask about")
           ->required();

@@ -38,7 +38,9 @@ struct DebugRpcOptions {
   std::string sandbox_id;  // get-sandbox-config
   std::string socket;      // control socket of a running supervisor; empty = look for it
   bool json = false;
-  bool raw = false;  // show-token only
+  bool raw = false;     // show-token only
+  bool verify = false;  // show-principal only, as is what follows
+  std::string jwks;     // the gateway's key set: a file, or "-" for standard input
 };
 
 // Text that was asked for (--help, --version): print it and end with code 0.

@@ -8,12 +8,18 @@
 
 namespace keyward::identity {
 
+// Paths; an empty one is not set.
+struct TlsFiles {
+  std::string ca, certificate, key;  // OPENSHELL_TLS_CA, OPENSHELL_TLS_CERT, OPENSHELL_TLS_KEY
+};
+
 struct GatewayEndpoint {
   std::string
       url;  // OPENSHELL_ENDPOINT: https://HOST:PORT, or http:// where HOST is a loopback address
   std::string ca_pem;  // OPENSHELL_TLS_CA: the only trust; required with https
   std::string client_cert_pem, client_key_pem;  // optional pair
   std::string server_name;  // OPENSHELL_GATEWAY_TLS_SERVER_NAME; empty = the URL's host
+  TlsFiles files = {};      // where the three texts come from and are read anew (tls_files.hpp)
 };
 
 struct GatewayTarget {

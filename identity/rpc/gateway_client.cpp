@@ -1,69 +1,35 @@
 #include "identity/rpc/gateway_client.hpp"
 
-#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <mutex>
 #include <set>
 
-#include "base/environment.hpp"
+#include "identity/rpc/gateway_channel.hpp"
 #include "identity/rpc/provider_environment.hpp"
 #include "identity/rpc/status.hpp"
-#include "openshell.grpc.pb.h"
 #include "proto/policy_wire.hpp"
 
 namespace keyward::identity {
 namespace {
 
-using Stub = openshell::v1::OpenShell::Stub;
+using Stub = GatewayChannel::Stub;
 
 constexpr std::chrono::seconds call_deadline{10}, farewell_deadline{3};
 constexpr const char* refresh_id_metadata = "x-keyward-refresh-id";
 
-// gRPC would obey variables that an image can set: GRPC_TRACE prints headers, and with them the
-// token.
-void forget_library_variables() {
-  for (const auto& [name, value] : environment_map())
-    if (name.starts_with("GRPC_") || name.starts_with("grpc_")) ::unsetenv(name.c_str());
-}
-
-grpc::ChannelArguments channel_arguments(const GatewayEndpoint& endpoint) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
-  arguments.SetUserAgentPrefix("keyward/" KEYWARD_VERSION);
-  if (!endpoint.server_name.empty()) arguments.SetSslTargetNameOverride(endpoint.server_name);
-  return arguments;
-}
-
-std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const GatewayEndpoint& endpoint,
-                                                              bool tls) {
-  if (!tls) return grpc::InsecureChannelCredentials();
-  return grpc::SslCredentials({endpoint.ca_pem, endpoint.client_key_pem, endpoint.client_cert_pem});
-}
-
 class GrpcGatewayClient final : public GatewayClient {
  public:
-  GrpcGatewayClient(std::string url, const std::shared_ptr<grpc::Channel>& channel,
-                    const TokenSlot& slot)
-      : url_(std::move(url)), stub_(openshell::v1::OpenShell::NewStub(channel)), slot_(slot) {}
+  GrpcGatewayClient(std::string url, std::unique_ptr<GatewayChannel> channel, const TokenSlot& slot)
+      : url_(std::move(url)), channel_(std::move(channel)), slot_(slot) {}
 
   RpcResult<SandboxConfig> get_sandbox_config(const std::string& sandbox_id) override {
     openshell::sandbox::v1::GetSandboxConfigRequest request;
     request.set_sandbox_id(sandbox_id);
     openshell::sandbox::v1::GetSandboxConfigResponse response;
-    TRY(call([&](grpc::ClientContext* context) {
-      return stub_->GetSandboxConfig(context, request, &response);
+    TRY(call([&](Stub& stub, grpc::ClientContext* context) {
+      return stub.GetSandboxConfig(context, request, &response);
     }));
     return config_of(response);
   }
@@ -73,8 +39,8 @@ class GrpcGatewayClient final : public GatewayClient {
     request.set_sandbox_id(sandbox_id);
     request.set_supports_static_credential_bindings(true);
     openshell::v1::GetSandboxProviderEnvironmentResponse response;
-    TRY(call([&](grpc::ClientContext* context) {
-      return stub_->GetSandboxProviderEnvironment(context, request, &response);
+    TRY(call([&](Stub& stub, grpc::ClientContext* context) {
+      return stub.GetSandboxProviderEnvironment(context, request, &response);
     }));
     return take_provider_environment(response);
   }
@@ -87,8 +53,8 @@ class GrpcGatewayClient final : public GatewayClient {
                                                  : openshell::v1::POLICY_STATUS_FAILED);
     request.set_load_error(report.load_error);
     openshell::v1::ReportPolicyStatusResponse response;
-    return call([&](grpc::ClientContext* context) {
-      return stub_->ReportPolicyStatus(context, request, &response);
+    return call([&](Stub& stub, grpc::ClientContext* context) {
+      return stub.ReportPolicyStatus(context, request, &response);
     });
   }
 
@@ -99,9 +65,9 @@ class GrpcGatewayClient final : public GatewayClient {
     request.set_exit_code(report.exit_code);
     openshell::v1::ReportMainProcessExitResponse response;
     const auto limit = std::chrono::system_clock::now() + farewell_deadline;
-    return call([&](grpc::ClientContext* context) {
+    return call([&](Stub& stub, grpc::ClientContext* context) {
       context->set_deadline(limit);
-      return stub_->ReportMainProcessExit(context, request, &response);
+      return stub.ReportMainProcessExit(context, request, &response);
     });
   }
 
@@ -121,9 +87,9 @@ class GrpcGatewayClient final : public GatewayClient {
     }
     openshell::v1::PushSandboxLogsResponse response;
     const auto limit = std::chrono::system_clock::now() + farewell_deadline;
-    return call([&](grpc::ClientContext* context) {
+    return call([&](Stub& stub, grpc::ClientContext* context) {
       context->set_deadline(limit);
-      const auto stream = stub_->PushSandboxLogs(context, &response);
+      const auto stream = stub.PushSandboxLogs(context, &response);
       stream->WriteLast(batch, {});
       return stream->Finish();
     });
@@ -138,9 +104,9 @@ class GrpcGatewayClient final : public GatewayClient {
   RpcResult<RefreshedToken> refresh(const std::string& refresh_id) override {
     const openshell::v1::RefreshSandboxTokenRequest request;
     openshell::v1::RefreshSandboxTokenResponse response;
-    TRY(call([&](grpc::ClientContext* context) {
+    TRY(call([&](Stub& stub, grpc::ClientContext* context) {
       context->AddMetadata(refresh_id_metadata, refresh_id);
-      return stub_->RefreshSandboxToken(context, request, &response);
+      return stub.RefreshSandboxToken(context, request, &response);
     }));
     RefreshedToken refreshed;
     refreshed.token = Secret::take(*response.mutable_token());
@@ -152,8 +118,8 @@ class GrpcGatewayClient final : public GatewayClient {
     const openshell::v1::IssueSandboxTokenRequest request;
     openshell::v1::IssueSandboxTokenResponse response;
     const grpc::Status status = attempt(
-        [&](grpc::ClientContext* context) {
-          return stub_->IssueSandboxToken(context, request, &response);
+        [&](Stub& stub, grpc::ClientContext* context) {
+          return stub.IssueSandboxToken(context, request, &response);
         },
         proof);
     if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
@@ -181,7 +147,8 @@ class GrpcGatewayClient final : public GatewayClient {
     context.set_deadline(std::chrono::system_clock::now() + call_deadline);
     context.AddMetadata("authorization", "Bearer " + std::string(bearer.reveal()));
     const Registration registration(*this, context);
-    return one(&context);
+    const auto stub = channel_->stub();
+    return one(*stub, &context);
   }
 
   static SandboxConfig config_of(const openshell::sandbox::v1::GetSandboxConfigResponse& response) {
@@ -225,7 +192,7 @@ class GrpcGatewayClient final : public GatewayClient {
   };
 
   std::string url_;
-  std::unique_ptr<Stub> stub_;
+  std::unique_ptr<GatewayChannel> channel_;
   const TokenSlot& slot_;
   std::mutex calls_mutex_;  // guards what follows
   std::set<grpc::ClientContext*> calls_;
@@ -236,13 +203,9 @@ class GrpcGatewayClient final : public GatewayClient {
 
 Result<std::unique_ptr<GatewayClient>> GatewayClient::connect(const GatewayEndpoint& endpoint,
                                                               const TokenSlot& slot) {
-  TRY_ASSIGN(const GatewayTarget target, gateway_target(endpoint));
-  forget_library_variables();
-  ::gpr_set_log_function([](gpr_log_func_args*) {});  // what matters arrives as a status
-  const auto channel = grpc::CreateCustomChannel(
-      target.target, channel_credentials(endpoint, target.tls), channel_arguments(endpoint));
+  TRY_ASSIGN(auto channel, GatewayChannel::create(endpoint));
   return std::unique_ptr<GatewayClient>(
-      std::make_unique<GrpcGatewayClient>(endpoint.url, channel, slot));
+      std::make_unique<GrpcGatewayClient>(endpoint.url, std::move(channel), slot));
 }
 
 }  // namespace keyward::identity

@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 
 // Long waits are cut, so that a machine that slept or a clock that was set is noticed.
 constexpr milliseconds longest_wait{30'000};
+// How often a file is looked at that a new token is hoped to be put into.
+constexpr milliseconds file_watch{5'000};
 
 double random_jitter() {
   std::uint32_t number = 0;
@@ -35,7 +37,8 @@ RpcResult<std::shared_ptr<const Token>> Refresher::refresh_now() { return attemp
 
 void Refresher::run(const std::stop_token& stop) {
   while (!stop.stop_requested())
-    if (is_due(stop)) (void)attempt();  // said by note_failure, and due_ is set either way
+    if (is_due(stop) || replacement_waits())
+      (void)attempt();  // said by note_failure, and due_ is set either way
 }
 
 // Waits a while where it is not; woken early or not, the caller asks again.
@@ -43,36 +46,57 @@ bool Refresher::is_due(const std::stop_token& stop) {
   std::unique_lock lock(due_mutex_);
   const milliseconds wait = due_ - deps_.clock.now();
   if (wait <= milliseconds(0)) return true;
-  due_changed_.wait_for(lock, stop, std::min(wait, longest_wait),
+  due_changed_.wait_for(lock, stop, std::min(wait, watches_file_ ? file_watch : longest_wait),
                         [this, seen = due_] { return due_ != seen; });
   return false;
+}
+
+bool Refresher::replacement_waits() {
+  const std::lock_guard lock(attempt_mutex_);
+  return health_ == Health::degraded && replacement() != nullptr;
 }
 
 milliseconds Refresher::remaining() const { return local_end_ - deps_.clock.now(); }
 
 RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   const std::lock_guard one_at_a_time(attempt_mutex_);
-  RpcResult<std::shared_ptr<const Token>> answer = ask();
-  if (!answer && answer.error().grpc_code == grpc_unauthenticated) {
-    if (take_replaced_file())
-      answer = ask();
-    else if (deps_.service_account != nullptr)
-      answer = exchange();
-  }
+  const Outcome outcome = renew();
   milliseconds delay;
-  if (answer) {
-    accept(*answer);
+  if (outcome.answer) {
+    accept(*outcome.answer);
     delay = refresh_delay(remaining(), random_jitter());
   } else {
-    note_failure(answer.error());
+    note_failure(outcome);
     delay = retry_delay(failures_, remaining(), random_jitter());
   }
   {
     const std::lock_guard lock(due_mutex_);
     due_ = deps_.clock.now() + delay;
+    watches_file_ = deps_.file != nullptr && health_ == Health::degraded;
   }
   due_changed_.notify_all();
-  return answer;
+  return outcome.answer;
+}
+
+// A token whose life has ended is still asked with where the source has nothing better: the clock
+// that says so may be wrong.
+Refresher::Outcome Refresher::renew() {
+  const bool expired = remaining() <= milliseconds(0);
+  if (expired && deps_.service_account != nullptr) return {exchange()};
+  Outcome outcome;
+  if (expired) outcome.replaced = take_replaced_file();
+  outcome.answer = ask();
+  const auto is_refused = [&] {
+    return !outcome.answer && outcome.answer.error().grpc_code == grpc_unauthenticated;
+  };
+  if (is_refused() && take_replaced_file()) {
+    outcome.replaced = true;
+    outcome.answer = ask();
+  }
+  outcome.refused = is_refused();
+  if (outcome.refused && deps_.service_account != nullptr) outcome.answer = exchange();
+  outcome.replaced = outcome.replaced && !outcome.refused;
+  return outcome;
 }
 
 RpcResult<std::shared_ptr<const Token>> Refresher::ask() {
@@ -105,7 +129,7 @@ void Refresher::accept(const std::shared_ptr<const Token>& token) {
   deps_.slot.set(token);
   refresh_id_.clear();
   failures_ = 0;
-  health_ = Health::good;
+  if (std::exchange(health_, Health::good) == Health::degraded) note_recovery();
   log::info("token_refreshed",
             {{"fingerprint", token->bearer.fingerprint()}, {"expires", iso_time(token->expires)}});
   keep(*token);
@@ -118,34 +142,60 @@ void Refresher::keep(const Token& token) {
                                   {"effect", "a restart will find a token that is revoked"}});
 }
 
-// An operator may have put a new token in the place of one that was revoked or has expired.
-bool Refresher::take_replaced_file() {
-  if (!deps_.file) return false;
-  const auto read = deps_.file->read();
+// An operator may have put a new token in the place of one that was revoked or has expired.  An
+// older one there is what could not be written back.
+std::shared_ptr<const Token> Refresher::replacement() const {
+  if (!deps_.file) return nullptr;
+  auto read = deps_.file->read();
   const auto held = deps_.slot.get();
   if (!read || (*read)->bearer.equals(held->bearer.reveal()) ||
-      (*read)->sandbox_id != held->sandbox_id)
-    return false;
-  deps_.slot.set(*read);
-  local_end_ = (*read)->expires;
+      (*read)->sandbox_id != held->sandbox_id || (*read)->issued + clock_leeway < held->issued ||
+      (*read)->expires <= deps_.clock.now())
+    return nullptr;
+  return std::move(*read);
+}
+
+bool Refresher::take_replaced_file() {
+  const auto token = replacement();
+  if (!token) return false;
+  deps_.slot.set(token);
+  local_end_ = token->expires;
   refresh_id_.clear();
-  log::info("token_file_replaced", {{"fingerprint", (*read)->bearer.fingerprint()}});
+  log::info("token_file_replaced", {{"fingerprint", token->bearer.fingerprint()}});
   return true;
 }
 
-void Refresher::note_failure(const RpcError& error) {
+// Once per change; the retries go on.
+void Refresher::note_failure(const Outcome& outcome) {
   ++failures_;
-  const Health before = std::exchange(
-      health_, error.grpc_code == grpc_unauthenticated ? Health::unauthenticated : Health::failing);
-  if (before == health_) return;  // once per change; the retries go on
-  if (health_ == Health::unauthenticated)
-    log::error("token_refused",
-               {{"detail", error.message},
-                {"remedy", deps_.service_account != nullptr
-                               ? "see the gateway's log: it refuses the pod's ServiceAccount token"
-                               : "issue a new token: gateway sandbox token NAME"}});
-  else
-    log::warn("token_refresh_failed", {{"detail", error.message}});
+  const RpcError& error = outcome.answer.error();
+  const bool lasts = health_ == Health::degraded && !outcome.replaced;
+  const bool degraded = outcome.refused || remaining() <= milliseconds(0) || lasts;
+  const Health before = std::exchange(health_, degraded ? Health::degraded : Health::failing);
+  if (before == health_) return;
+  if (degraded) return note_degraded(error, outcome.refused);
+  if (before == Health::degraded) note_recovery();
+  log::warn("token_refresh_failed", {{"detail", error.message}});
+}
+
+void Refresher::note_degraded(const RpcError& error, bool refused) const {
+  log::error(refused ? "token_refused" : "token_expired",
+             {{"detail", error.message}, {"remedy", remedy()}});
+}
+
+// At the level of a warning, so that who read how it began reads that it is over.
+void Refresher::note_recovery() const {
+  log::warn("token_recovered", {{"fingerprint", deps_.slot.get()->bearer.fingerprint()}});
+}
+
+std::string_view Refresher::remedy() const {
+  if (deps_.service_account != nullptr)
+    return "none while the gateway is away; if it answers, see its log: it refuses the pod's "
+           "ServiceAccount token";
+  if (deps_.file != nullptr)
+    return "put a new token into the token file: gateway sandbox token NAME; it is taken without a "
+           "restart";
+  return "restart with a new token: gateway sandbox token NAME";
 }
 
 }  // namespace keyward::identity

@@ -1,11 +1,16 @@
 #pragma once
 // Keeps the token fresh: one thread, which asks before the token ends and puts the new one into the
 // slot, where every client sees it at once.
+//
+// A token that the gateway refuses, or whose life has ended while the gateway was away, is no way
+// to another one: then the source is asked, where it can give one.  Where it cannot, that is said
+// once on the log, and once when it is over; nothing needs a restart.
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/clock.hpp"
@@ -22,7 +27,7 @@ struct RefresherDeps {
   const TokenFile* file =
       nullptr;  // may be null: where the new token is kept, and a replaced one is noticed
   const ServiceAccountFile* service_account =
-      nullptr;  // may be null: exchanged anew where the gateway takes the token no more
+      nullptr;  // may be null: exchanged anew where the token is refused or has expired
 };
 
 class Refresher {
@@ -36,17 +41,28 @@ class Refresher {
   RpcResult<std::shared_ptr<const Token>> refresh_now();
 
  private:
-  enum class Health { good, failing, unauthenticated };
+  enum class Health { good, failing, degraded };  // degraded: the token is refused or has expired
+  struct Outcome {
+    RpcResult<std::shared_ptr<const Token>> answer;
+    bool refused = false;   // the gateway takes the held token no more
+    bool replaced = false;  // the slot has a token from the file, which was not refused
+  };
 
   void run(const std::stop_token& stop);
   bool is_due(const std::stop_token& stop);
+  bool replacement_waits();
   RpcResult<std::shared_ptr<const Token>> attempt();
+  Outcome renew();
   RpcResult<std::shared_ptr<const Token>> ask();
   RpcResult<std::shared_ptr<const Token>> exchange();
   void accept(const std::shared_ptr<const Token>& token);
   void keep(const Token& token);
+  std::shared_ptr<const Token> replacement() const;
   bool take_replaced_file();
-  void note_failure(const RpcError& error);
+  void note_failure(const Outcome& outcome);
+  void note_degraded(const RpcError& error, bool refused) const;
+  void note_recovery() const;
+  std::string_view remedy() const;
   std::chrono::milliseconds remaining() const;
 
   RefresherDeps deps_;
@@ -56,9 +72,10 @@ class Refresher {
   unsigned failures_ = 0;
   TimePoint local_end_;  // of the token's life, by the local clock
 
-  std::mutex due_mutex_;  // guards due_
+  std::mutex due_mutex_;  // guards what follows
   std::condition_variable_any due_changed_;
   TimePoint due_;
+  bool watches_file_ = false;
 
   std::jthread thread_;  // last: the others outlive it
 };

@@ -45,11 +45,37 @@ TEST_CASE("debug answer: the token is shown only when it is asked for") {
   const DebugAnswer principal = answer({DebugCommand::show_principal, "", true}, target);
   CHECK(to_json(principal).find(token) == std::string::npos);
   CHECK(*principal.text("jti") == target.held->jti);
+  CHECK(*principal.text("signature") == "not checked");
   const DebugAnswer refreshed = answer({DebugCommand::refresh, "", true}, target);
   CHECK(to_json(refreshed).find(target.held->bearer.reveal()) == std::string::npos);
   CHECK(*refreshed.text("fingerprint") == target.held->bearer.fingerprint());
   const DebugAnswer raw = answer({DebugCommand::show_token, "", true}, target);
   CHECK(*raw.text("token") == target.held->bearer.reveal());
+}
+
+TEST_CASE("debug answer: a principal is verified by the gateway's keys, or not") {
+  const identity::SigningKey key = identity::generate_signing_key(),
+                             other = identity::generate_signing_key();
+  const TimePoint now = SystemClock().now();
+  const Secret token =
+      identity::mint_sandbox_token(key, {tests::sandbox_id, identity::issuer_of("g"), random_uuid(),
+                                         now, now + std::chrono::hours(1)})
+          .value();
+  const auto check = [&](const identity::SigningKey& with, TimePoint when) {
+    const auto keys = identity::parse_jwks(identity::jwks_json({with.verifying_key()})).value();
+    return verified_principal(token.clone(), keys, when);
+  };
+  const DebugAnswer good = check(key, now);
+  CHECK(*good.integer("code") == 0);
+  CHECK(*good.text("signature") == "verified");
+  CHECK(*good.text("iss") == identity::issuer_of("g"));
+  CHECK(*good.text("sandbox_id") == tests::sandbox_id);
+  CHECK(to_json(good).find(token.reveal()) == std::string::npos);
+  for (const DebugAnswer& bad : {check(other, now), check(key, now + std::chrono::hours(2))}) {
+    CHECK(*bad.integer("code") == 16);
+    CHECK(bad.text("error") != nullptr);
+    CHECK_FALSE(bad.has("sub"));
+  }
 }
 
 TEST_CASE("debug answer: the gateway's code travels") {

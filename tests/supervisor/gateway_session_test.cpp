@@ -191,6 +191,37 @@ TEST_CASE("gateway session: when the token has ended everything is denied") {
   CHECK(comes_true([&] { return f.allows("a.example.com") && f.holds("secret-1"); }));
 }
 
+TEST_CASE(
+    "gateway session: in Kubernetes a token that ended while the gateway was away is replaced") {
+  const Secret first = fresh_token(3s), second = fresh_token();
+  std::string proof;
+  bool returned = false;
+  Fixture f;
+  REQUIRE(create_file(f.directory / "sa", "projected", 0640));
+  f.settings.kubernetes_token_file = f.directory / "sa";
+  f.gateway.issue = [&](const Call& call, auto& response) {
+    proof = call.token;
+    response.set_token(std::string((returned ? second : first).reveal()));
+    return f.status;
+  };
+  const auto config = f.gateway.config;
+  f.gateway.config = [&, config](const Call& call, auto& response) {
+    if (returned && call.token != second.reveal())
+      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "expired");
+    return config(call, response);
+  };
+  const auto session = f.start(Secret());
+  REQUIRE(session.has_value());
+  f.change([&] { f.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "away"); });
+  REQUIRE(comes_true([&] { return !f.allows("a.example.com"); }));
+  REQUIRE(replace_file(f.directory / "sa", "rotated", 0640));
+  f.change([&] { f.status = grpc::Status::OK, returned = true; });
+  CHECK(comes_true([&] { return f.allows("a.example.com") && f.holds("secret-1"); }));
+  CHECK((*session)->token()->bearer.equals(second.reveal()));
+  const std::lock_guard lock(f.gateway.mutex);
+  CHECK(proof == "rotated");
+}
+
 TEST_CASE("gateway session: a refused token or a deleted sandbox closes at once, and may return") {
   for (const auto code : {grpc::StatusCode::UNAUTHENTICATED, grpc::StatusCode::NOT_FOUND,
                           grpc::StatusCode::PERMISSION_DENIED}) {

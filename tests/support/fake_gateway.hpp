@@ -40,6 +40,7 @@ inline std::shared_ptr<const identity::Token> held(const Secret& bearer) {
 // What a call brought along.
 struct Call {
   std::string token, refresh_id;
+  std::string certificate;  // the common name of the client's; empty without one
 };
 
 struct FakeGateway final : v1::OpenShell::Service {
@@ -50,6 +51,8 @@ struct FakeGateway final : v1::OpenShell::Service {
   std::function<grpc::Status(const Call&, v1::GetSandboxProviderEnvironmentResponse&)> environment =
       [](const Call&, auto&) { return grpc::Status::OK; };
   std::function<grpc::Status(const Call&, v1::RefreshSandboxTokenResponse&)> refresh =
+      [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
+  std::function<grpc::Status(const Call&, v1::IssueSandboxTokenResponse&)> issue =
       [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
   std::vector<v1::ReportPolicyStatusRequest> reports;
 
@@ -75,6 +78,9 @@ struct FakeGateway final : v1::OpenShell::Service {
         call.token = text.substr(0, 7) == "Bearer " ? text.substr(7) : "";
       if (name == "x-keyward-refresh-id") call.refresh_id = text;
     }
+    for (const grpc::string_ref name :
+         context.auth_context()->FindPropertyValues("x509_common_name"))
+      call.certificate.assign(name.data(), name.size());
     return call;
   }
 
@@ -96,6 +102,11 @@ struct FakeGateway final : v1::OpenShell::Service {
                                    v1::RefreshSandboxTokenResponse* response) override {
     const std::lock_guard lock(mutex);
     return refresh(call_of(*context), *response);
+  }
+  grpc::Status IssueSandboxToken(grpc::ServerContext* context, const v1::IssueSandboxTokenRequest*,
+                                 v1::IssueSandboxTokenResponse* response) override {
+    const std::lock_guard lock(mutex);
+    return issue(call_of(*context), *response);
   }
   grpc::Status ReportPolicyStatus(grpc::ServerContext*,
                                   const v1::ReportPolicyStatusRequest* request,
