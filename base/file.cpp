@@ -52,16 +52,6 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<> write_all(int fd, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd, content.data(), content.size());
-    if (written < 0) return fail_errno(path);
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (::fsync(fd) != 0) return fail_errno(path);
-  return {};
-}
-
 Result<> sync_directory(const std::string& path) {
   const UniqueFd directory(::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory || ::fsync(directory.get()) != 0) return fail_errno(directory_of(path));
@@ -88,6 +78,16 @@ Result<> write_beside_and_move(const std::string& path, std::string_view content
 }
 
 }  // namespace
+
+Result<> write_all(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0) return fail_errno(path);
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(fd) != 0) return fail_errno(path);
+  return {};
+}
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
   TRY_ASSIGN(const OpenedFile file, open_regular(path, limit));

@@ -24,6 +24,9 @@ Result<Secret> read_secret_file(const std::string& path, std::size_t limit = def
 // Standard input to its end, under the name "standard input" in errors.
 Result<std::string> read_standard_input(std::size_t limit = default_file_limit);
 
+// All of it, from the descriptor's position on.  `path` names it in errors.
+Result<> write_all(int fd, std::string_view content, const std::string& path);
+
 // Writes a new file beside `path`, syncs it, renames it over `path` and syncs the directory: a
 // reader sees the old or the new content, also after a crash.
 Result<> replace_file(const std::string& path, std::string_view content, mode_t mode);

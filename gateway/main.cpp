@@ -48,6 +48,14 @@ Result<> run(const Options& options) {
     return run_certgen(*command);
   if (const auto* command = std::get_if<KeysCommand>(&options.action))
     return run_keys_command(*command, options.json);
+  if (const auto* command = std::get_if<DraftCommand>(&options.action)) {
+    TRY_ASSIGN(const auto client, ReviewClient::connect(options.operator_socket));
+    return run_draft_command(*client, *command, options.json);
+  }
+  if (const auto* command = std::get_if<ProfileCommand>(&options.action)) {
+    TRY_ASSIGN(const auto client, ReviewClient::connect(options.operator_socket));
+    return run_profile_command(*client, *command, options.json);
+  }
   TRY_ASSIGN(const auto client, OperatorClient::connect(options.operator_socket));
   if (const auto* command = std::get_if<SandboxCommand>(&options.action))
     return run_sandbox_command(*client, *command, options.json);

@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "gateway/config_file.hpp"
 #include "gateway/options_certgen.hpp"
+#include "gateway/options_commands.hpp"
 #include "gateway/token_limits.hpp"
 
 namespace keyward::gateway {
@@ -18,8 +19,9 @@ constexpr const char* about =
     "and credentials.";
 
 constexpr const char* footer = R"(Exit codes are gRPC codes:
-  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   8 limit reached   10 conflict
-  12 unsupported   13 internal or input/output error   14 no gateway answers   16 unauthenticated
+  0 ok   3 invalid argument   4 timeout   5 not found   6 exists already   7 denied   8 limit reached
+  9 not as things stand   10 conflict   12 unsupported   13 internal or input/output error
+  14 no gateway answers   16 unauthenticated
 
 Examples:
   gateway certgen --output-dir /etc/keyward/gateway --server-san gateway.example.com
@@ -31,6 +33,7 @@ Examples:
   gateway sandbox list --json
   gateway sandbox logs build --follow
   gateway policy set build policy.yaml
+  gateway draft list build
   gateway keys rotate --tls-dir /etc/keyward/gateway)";
 
 const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debug},
@@ -43,10 +46,7 @@ struct Parsed {
   Options options;
   ServeOptions serve;
   CertgenArguments certgen;
-  SandboxCommand sandbox;
-  PolicyCommand policy;
-  ProviderCommand provider;
-  KeysCommand keys;
+  CommandArguments commands;
 };
 
 void declare_users(CLI::App& serve, ServeOptions& options) {
@@ -185,129 +185,6 @@ void declare_serve(CLI::App& app, Parsed& parsed) {
   serve->callback([&parsed] { parsed.options.action = parsed.serve; });
 }
 
-template <class Command>
-struct VerbText {
-  typename Command::Verb verb;
-  const char* name;
-  const char* help;
-};
-
-template <class Command>
-CLI::App* declare_verb(CLI::App& app, Parsed& parsed, Command& command, VerbText<Command> text) {
-  CLI::App* sub = app.add_subcommand(text.name, text.help);
-  sub->fallthrough();
-  sub->callback([&parsed, &command, verb = text.verb] {
-    command.verb = verb;
-    parsed.options.action = command;
-  });
-  return sub;
-}
-
-void declare_sandbox(CLI::App& app, Parsed& parsed) {
-  using Verb = SandboxCommand::Verb;
-  SandboxCommand& command = parsed.sandbox;
-  CLI::App* sandbox = app.add_subcommand("sandbox", "Sandboxes and their tokens");
-  sandbox->fallthrough()->require_subcommand(1);
-  CLI::App* create = declare_verb(*sandbox, parsed, command,
-                                  {Verb::create, "create", "Register a sandbox; prints its id"});
-  create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
-  create->add_option("--policy", command.policy_file,
-                     "policy file (docs/POLICY.md); without one everything is denied");
-  add_repeatable(*create, "--provider", command.providers, "provider to attach (repeatable)");
-  create->add_option("--token-out", command.token_file, "new file for a first token, 0600");
-  declare_verb(*sandbox, parsed, command, {Verb::list, "list", "List sandboxes"});
-  CLI::App* get = declare_verb(*sandbox, parsed, command, {Verb::get, "get", "Show one"});
-  get->add_option("NAME", command.name)->required();
-  CLI::App* remove =
-      declare_verb(*sandbox, parsed, command,
-                   {Verb::remove, "delete", "Delete one; its tokens are dead at once"});
-  remove->add_option("NAME", command.name)->required();
-  CLI::App* logs =
-      declare_verb(*sandbox, parsed, command,
-                   {Verb::logs, "logs",
-                    "Show what its supervisor has logged; the last thousand lines are kept"});
-  logs->add_option("NAME", command.name)->required();
-  logs->add_flag("--follow", command.follow, "go on until interrupted");
-  CLI::App* token =
-      declare_verb(*sandbox, parsed, command,
-                   {Verb::token, "token", "Issue a new token; older ones stay valid"});
-  token->add_option("NAME", command.name)->required();
-  token->add_option("--out", command.token_file, "new file, 0600 (default: standard output)");
-}
-
-void declare_policy(CLI::App& app, Parsed& parsed) {
-  using Verb = PolicyCommand::Verb;
-  PolicyCommand& command = parsed.policy;
-  CLI::App* policy = app.add_subcommand("policy", "Sandboxes' policies and their revisions");
-  policy->fallthrough()->require_subcommand(1);
-  using Text = VerbText<PolicyCommand>;
-  CLI::App* set = declare_verb(
-      *policy, parsed, command,
-      Text{Verb::set, "set", "Give a running sandbox a new policy; its supervisor takes it up"});
-  CLI::App* list =
-      declare_verb(*policy, parsed, command, Text{Verb::list, "list", "List the revisions"});
-  CLI::App* get = declare_verb(*policy, parsed, command,
-                               Text{Verb::get, "get", "Print a revision as it was given"});
-  for (CLI::App* sub : {set, list, get}) sub->add_option("SANDBOX", command.sandbox)->required();
-  set->add_option("FILE", command.file, "policy file (docs/POLICY.md)")->required();
-  get->add_option("--revision", command.version, "its number (default: the newest)")
-      ->check(CLI::PositiveNumber);
-}
-
-void declare_provider(CLI::App& app, Parsed& parsed) {
-  using Verb = ProviderCommand::Verb;
-  ProviderCommand& command = parsed.provider;
-  CLI::App* provider = app.add_subcommand("provider", "Credentials and where they may be used");
-  provider->fallthrough()->require_subcommand(1);
-  CLI::App* create =
-      declare_verb(*provider, parsed, command,
-                   {Verb::create, "create", "Store a provider's credentials, sealed"});
-  create->add_option("TYPE", command.type, "aws or generic")->required();
-  create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
-  create
-      ->add_option("--from-file", command.from_file,
-                   "KEY=VALUE lines or an AWS credentials file, 0600; - is standard input")
-      ->required();
-  create->add_option("--profile", command.profile, "profile of an AWS credentials file")
-      ->capture_default_str();
-  add_repeatable(*create, "--bind", command.bindings,
-                 "HOST[:PORT][/PATH] where the credentials may be used (repeatable)")
-      ->required();
-  declare_verb(*provider, parsed, command, {Verb::list, "list", "List providers; no secrets"});
-  CLI::App* remove =
-      declare_verb(*provider, parsed, command, {Verb::remove, "delete", "Delete one"});
-  remove->add_option("NAME", command.name)->required();
-  using Text = VerbText<ProviderCommand>;
-  for (const Text& text : {Text{Verb::attach, "attach", "Give a sandbox a provider"},
-                           Text{Verb::detach, "detach", "Take a provider from a sandbox"}}) {
-    CLI::App* sub = declare_verb(*provider, parsed, command, text);
-    sub->add_option("SANDBOX", command.sandbox)->required();
-    sub->add_option("PROVIDER", command.name)->required();
-  }
-}
-
-void declare_keys_verb(CLI::App& keys, Parsed& parsed, KeysCommand& command,
-                       const VerbText<KeysCommand>& text) {
-  CLI::App* verb = declare_verb(keys, parsed, command, text);
-  verb->add_option("--tls-dir", command.tls_dir, "directory that certgen wrote")
-      ->capture_default_str();
-  verb->add_option("--jwt-dir", command.jwt_dir, "where signing.pem lies (default: its jwt)");
-}
-
-void declare_keys(CLI::App& app, Parsed& parsed) {
-  using Verb = KeysCommand::Verb;
-  KeysCommand& command = parsed.keys;
-  CLI::App* keys = app.add_subcommand("keys", "The keys that sign sandboxes' tokens");
-  keys->fallthrough()->require_subcommand(1);
-  using Text = VerbText<KeysCommand>;
-  for (const Text& text :
-       {Text{Verb::list, "list", "Show the signing key and the retired ones"},
-        Text{
-            Verb::rotate, "rotate",
-            "Sign with a new key from now on; tokens of the old one stay valid until they expire"}})
-    declare_keys_verb(*keys, parsed, command, text);
-}
-
 void declare_common(CLI::App& app, Parsed& parsed) {
   app.add_option("--operator-socket", parsed.options.operator_socket,
                  "the operator's unix socket, in a directory of its own")
@@ -326,10 +203,7 @@ Result<Options> parse_once(const std::vector<std::string>& arguments, Parsed par
   declare_common(app, parsed);
   declare_serve(app, parsed);
   declare_certgen(app, parsed.certgen, parsed.options);
-  declare_sandbox(app, parsed);
-  declare_policy(app, parsed);
-  declare_provider(app, parsed);
-  declare_keys(app, parsed);
+  declare_commands(app, parsed.commands, parsed.options);
   CLI::App* health = app.add_subcommand("health", "Ask whether a gateway answers on the socket");
   health->fallthrough()->callback([&parsed] { parsed.options.action = HealthCommand(); });
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

@@ -69,6 +69,17 @@ struct PolicyCommand {
   std::uint32_t version = 0;  // 0: the newest
 };
 
+// Rules that sandboxes propose for themselves.
+struct DraftCommand {
+  enum class Verb { list, approve, reject } verb = Verb::list;
+  std::string sandbox, id, reason;
+};
+
+struct ProfileCommand {
+  enum class Verb { list, import, remove } verb = Verb::list;
+  std::string id, file;
+};
+
 struct KeysCommand {
   enum class Verb { list, rotate } verb = Verb::list;
   std::string tls_dir = ServeOptions().tls_dir;
@@ -84,7 +95,7 @@ struct Answer {
 
 struct Options {
   std::variant<Answer, ServeOptions, CertgenOptions, ManifestOptions, SandboxCommand, PolicyCommand,
-               ProviderCommand, KeysCommand, HealthCommand>
+               ProviderCommand, DraftCommand, ProfileCommand, KeysCommand, HealthCommand>
       action;
   std::string operator_socket = "/run/keyward-gateway/operator.sock";
   bool json = false;

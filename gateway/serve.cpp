@@ -12,6 +12,7 @@
 #include "gateway/authn/sandbox_authenticator.hpp"
 #include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
+#include "gateway/reload.hpp"
 #include "gateway/rpc/server.hpp"
 #include "gateway/store/key_command.hpp"
 #include "gateway/store/sealing.hpp"
@@ -20,8 +21,8 @@
 namespace keyward::gateway {
 namespace {
 
-constexpr timespec key_interval{10, 0};  // how soon a rotation is noticed
-constexpr int prune_every = 60;          // key intervals
+constexpr timespec look_interval{10, 0};  // how soon a rotation is noticed
+constexpr int prune_every = 60;           // look intervals
 
 template <class T>
 Result<T> with_remedy(Result<T> read, const ServeOptions& options) {
@@ -38,20 +39,18 @@ std::string file_of(const ServeOptions& options, const std::string& named,
   return named.empty() ? options.tls_dir + "/" + default_name : named;
 }
 
-Result<std::unique_ptr<ServerTls>> read_tls(const ServeOptions& options) {
-  if (options.plaintext_loopback) return nullptr;
-  auto tls = std::make_unique<ServerTls>();
-  TRY_ASSIGN(tls->certificate_pem,
+Result<ServerTls> read_tls(const ServeOptions& options) {
+  ServerTls tls;
+  TRY_ASSIGN(tls.certificate_pem,
              with_remedy(read_file(file_of(options, options.certificate_file, "server/tls.crt")),
                          options));
-  TRY_ASSIGN(tls->key_pem,
-             with_remedy(
-                 read_secret_file(file_of(options, options.certificate_key_file, "server/tls.key")),
-                 options));
-  tls->require_client_certificate = options.require_client_certificate;
+  TRY_ASSIGN(tls.key_pem, with_remedy(read_secret_file(file_of(
+                                          options, options.certificate_key_file, "server/tls.key")),
+                                      options));
+  tls.require_client_certificate = options.require_client_certificate;
   if (options.request_client_certificate || options.require_client_certificate ||
       options.mtls_users) {
-    TRY_ASSIGN(tls->client_ca_pem,
+    TRY_ASSIGN(tls.client_ca_pem,
                with_remedy(read_file(file_of(options, options.client_ca_file, "ca.crt")), options));
   }
   return tls;
@@ -104,30 +103,25 @@ sigset_t block_signals() {
   return signals;
 }
 
-// Tells of each failure once, not each time.
-class KeyWatch {
- public:
-  KeyWatch(KeyDirectory& ring, const Clock& clock) : ring_(ring), clock_(clock) {}
-  void look() {
-    const Result<bool> changed = ring_.reload(clock_.now());
-    if (!changed && failure_ != changed.error().what)
-      log::error("keys_not_reloaded", {{"detail", changed.error().what}});
-    if (changed && (*changed || !failure_.empty()))
-      log::info("keys_reloaded", {{"kid", ring_.keys()->current.kid}});
-    failure_ = changed ? std::string() : changed.error().what;
-  }
+// What is looked at again: the keys that sign, and the server's certificate.
+std::vector<Reload> reloads_of(const ServeOptions& options, KeyDirectory& ring,
+                               const SandboxServerSettings& settings, const Clock& clock) {
+  std::vector<Reload> reloads;
+  reloads.emplace_back("signing keys", [&] { return ring.reload(clock.now()); });
+  if (settings.tls)
+    reloads.emplace_back("certificate", [&options, tls = settings.tls]() -> Result<bool> {
+      TRY_ASSIGN(const ServerTls read, read_tls(options));
+      return tls->replace(read);
+    });
+  return reloads;
+}
 
- private:
-  KeyDirectory& ring_;
-  const Clock& clock_;
-  std::string failure_;
-};
-
-void wait_for_end(const sigset_t& signals, Store& store, KeyWatch keys, const Clock& clock) {
+void wait_for_end(const sigset_t& signals, Store& store, std::vector<Reload> reloads,
+                  const Clock& clock) {
   for (int turn = 1;; ++turn) {
-    const int signal = ::sigtimedwait(&signals, nullptr, &key_interval);
+    const int signal = ::sigtimedwait(&signals, nullptr, &look_interval);
     if (signal == SIGTERM || signal == SIGINT) return;
-    keys.look();
+    for (Reload& reload : reloads) reload();
     if (turn % prune_every != 0) continue;
     const Result<> pruned = store.prune(clock.now());
     if (!pruned) log::error("prune_failed", {{"detail", pruned.error().what}});
@@ -158,7 +152,10 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   SandboxServerSettings settings;
   settings.listen = options.listen;
   settings.ping_tolerance = std::chrono::milliseconds(options.ping_tolerance_ms);
-  TRY_ASSIGN(settings.tls, read_tls(options));
+  if (!options.plaintext_loopback) {
+    TRY_ASSIGN(const ServerTls tls, read_tls(options));
+    TRY_ASSIGN(settings.tls, LiveTls::create(tls));
+  }
   TRY_ASSIGN(const Secret store_key, read_key(options));
   TRY_ASSIGN(const auto store, open_store(options.database, store_key));
   TRY(store->prune(clock.now()));
@@ -175,8 +172,8 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
                     RateLimiter(rate_of(options.failures_per_second))};
   LogBook logs;
   SessionBook sessions;
-  const ServiceDeps deps{*store, issuer, *authentication.chain, *audit, clock, metrics,
-                         limits, logs, sessions};
+  const ServiceDeps deps{*store, issuer,  *authentication.chain, *audit, clock, metrics, limits,
+                         logs,   sessions};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
   TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,
@@ -185,7 +182,7 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
                         {"port", std::to_string(sandboxes->port())},
                         {"tls", settings.tls ? "on" : "off"},
                         {"operator_socket", operator_socket}});
-  wait_for_end(signals, *store, KeyWatch(*ring, clock), clock);
+  wait_for_end(signals, *store, reloads_of(options, *ring, settings, clock), clock);
   log::info("stopping");
   return {};
 }

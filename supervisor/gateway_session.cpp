@@ -72,6 +72,9 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
       session->slot_, *session->client_, session->clock_, file ? &*file : nullptr,
       service_account ? &*service_account : nullptr});
   TRY(session->open_control_socket());
+  session->presence_.emplace([self = session.get()] {
+    return self->client_->hold_session({self->slot_.get()->sandbox_id, self->instance_id_});
+  });
   session->poller_ =
       std::jthread([self = session.get()](const std::stop_token& stop) { self->run(stop); });
   return session;

@@ -25,6 +25,7 @@
 #include "supervisor/control_socket.hpp"
 #include "supervisor/debug_answer.hpp"
 #include "supervisor/log_push.hpp"
+#include "supervisor/presence.hpp"
 
 namespace keyward::supervisor {
 
@@ -112,6 +113,7 @@ class GatewaySession final : public DebugTarget {
   std::unique_ptr<identity::Refresher> refresher_;
   std::unique_ptr<ControlSocket> control_;
   std::optional<LogPush> log_push_;
+  std::optional<Presence> presence_;
   std::jthread poller_;  // the threads come last: what they use outlives them
 };
 

@@ -16,12 +16,6 @@ constexpr std::size_t credentials_limit = 65'536;  // bytes
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
-std::string joined(const std::vector<std::string>& list) {
-  std::string text;
-  for (const std::string& entry : list) text += (text.empty() ? "" : ",") + entry;
-  return text.empty() ? "-" : text;
-}
-
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 void print_sandboxes(const std::vector<SandboxInfo>& rows) {

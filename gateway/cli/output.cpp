@@ -28,6 +28,12 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+std::string joined(const std::vector<std::string>& list) {
+  std::string text;
+  for (const std::string& entry : list) text += (text.empty() ? "" : ",") + entry;
+  return text.empty() ? "-" : text;
+}
+
 std::string sandbox_json(const SandboxInfo& sandbox) {
   nlohmann::json json{{"id", sandbox.id},
                       {"name", sandbox.name},

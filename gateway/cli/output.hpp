@@ -11,6 +11,8 @@ namespace keyward::gateway {
 // Columns as wide as their widest cell; the first row is the heading.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
+std::string joined(const std::vector<std::string>& list);  // commas between; "-" for none
+
 std::string sandbox_json(const SandboxInfo& sandbox);
 std::string provider_json(const ProviderInfo& provider);
 std::string json_list(const std::vector<std::string>& objects);

@@ -1,17 +1,12 @@
 #include "gateway/operator/client.hpp"
 
-#include <grpcpp/grpcpp.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+#include "gateway/operator/channel.hpp"
 #include "operator.grpc.pb.h"
 
 namespace keyward::gateway {
 namespace {
 
 namespace v1 = keyward::operators::v1;
-
-constexpr std::chrono::seconds deadline{10};
 
 TimePoint time_of(std::int64_t value) { return TimePoint(std::chrono::milliseconds(value)); }
 
@@ -53,10 +48,8 @@ PolicyInfo info_of(const v1::PolicyRecord& record) {
 
 class Client final : public OperatorClient {
  public:
-  explicit Client(const std::string& path)
-      : path_(path),
-        stub_(v1::Operator::NewStub(
-            grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials()))) {}
+  Client(std::string path, const std::shared_ptr<grpc::Channel>& channel)
+      : path_(std::move(path)), stub_(v1::Operator::NewStub(channel)) {}
 
   Result<SandboxInfo> create_sandbox(const NewSandbox& sandbox) override {
     v1::CreateSandboxRequest request;
@@ -187,14 +180,7 @@ class Client final : public OperatorClient {
 
   template <class Method, class Request, class Response>
   Result<> call(Method method, const Request& request, Response& response) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + deadline);
-    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-    if (status.ok()) return {};
-    if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
-      return fail(Code::unavailable, path_ + ": " + status.error_message() +
-                                         "; is `gateway serve` running, and its database?");
-    return fail(code_of_grpc(status.error_code()), status.error_message());
+    return result_of(operator_call(*stub_, method, request, response), path_);
   }
 
   template <class Method>
@@ -214,14 +200,8 @@ class Client final : public OperatorClient {
 }  // namespace
 
 Result<std::unique_ptr<OperatorClient>> OperatorClient::connect(const std::string& socket_path) {
-  struct stat status{};
-  if (::lstat(socket_path.c_str(), &status) != 0)
-    return fail(
-        Code::unavailable,
-        socket_path + ": not there or not accessible; is `gateway serve` running, are you root?");
-  if (!S_ISSOCK(status.st_mode) || (status.st_uid != 0 && status.st_uid != ::geteuid()))
-    return fail(Code::denied, socket_path + ": is not a socket of root or of this user");
-  return std::make_unique<Client>(socket_path);
+  TRY_ASSIGN(const auto channel, operator_channel(socket_path));
+  return std::make_unique<Client>(socket_path, channel);
 }
 
 }  // namespace keyward::gateway

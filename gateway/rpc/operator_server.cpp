@@ -85,19 +85,40 @@ bool is_operator(int connection) {
   return false;
 }
 
+// Whoever has come in by the socket may do what an administrator may.
+class OperatorAuthenticator final : public Authenticator {
+ public:
+  Verdict authenticate(std::string_view, const Presented&, TimePoint) override {
+    Principal principal;
+    principal.kind = PrincipalKind::user;
+    principal.user = {"root", "", "operator_socket", {"openshell-admin"}, Role::admin, {}};
+    return principal;
+  }
+};
+
+AuthenticatorChain chain_of_operator() {
+  std::vector<std::unique_ptr<Authenticator>> chain;
+  chain.push_back(std::make_unique<OperatorAuthenticator>());
+  return AuthenticatorChain(std::move(chain));
+}
+
 class OperatorServer final : public RunningServer {
  public:
-  OperatorServer(std::string path, UniqueFd listener, std::unique_ptr<grpc::Service> service)
-      : path_(std::move(path)),
-        listener_(std::move(listener)),
-        stop_(::eventfd(0, EFD_CLOEXEC)),
-        service_(std::move(service)) {}
+  OperatorServer(std::string path, UniqueFd listener, const ServiceDeps& deps)
+      : path_(std::move(path)), listener_(std::move(listener)), stop_(::eventfd(0, EFD_CLOEXEC)) {
+    const ServiceDeps for_operator{deps.store,  deps.issuer, operator_alone_,
+                                   deps.audit,  deps.clock,  deps.metrics,
+                                   deps.limits, deps.logs,   deps.sessions};
+    services_.push_back(make_operator_service(deps));
+    services_.push_back(make_openshell_service(for_operator));
+    services_.push_back(make_inference_service(for_operator));
+  }
 
   Result<> start() {
     if (!stop_) return fail_errno("--operator-socket: eventfd");
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(message_limit);
-    builder.RegisterService(service_.get());
+    for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_) return fail(Code::internal, "--operator-socket: the server does not start");
     thread_ = std::jthread([this] { accept_all(); });
@@ -140,7 +161,8 @@ class OperatorServer final : public RunningServer {
 
   std::string path_;
   UniqueFd listener_, stop_;
-  std::unique_ptr<grpc::Service> service_;
+  const AuthenticatorChain operator_alone_ = chain_of_operator();
+  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::jthread thread_;  // ended by stop_, which wakes its poll
 };
@@ -150,8 +172,7 @@ class OperatorServer final : public RunningServer {
 Result<std::unique_ptr<RunningServer>> start_operator_server(const std::string& path,
                                                              const ServiceDeps& deps) {
   TRY_ASSIGN(UniqueFd listener, listen_at(path));
-  auto server =
-      std::make_unique<OperatorServer>(path, std::move(listener), make_operator_service(deps));
+  auto server = std::make_unique<OperatorServer>(path, std::move(listener), deps);
   TRY(server->start());
   return std::unique_ptr<RunningServer>(std::move(server));
 }

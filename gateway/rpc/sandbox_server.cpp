@@ -17,31 +17,23 @@ using Services = std::vector<std::unique_ptr<grpc::Service>>;
 
 class SandboxServer final : public RunningServer {
  public:
-  SandboxServer(Services services, std::unique_ptr<grpc::Server> server, int port)
-      : services_(std::move(services)), server_(std::move(server)), port_(port) {}
+  struct Parts {
+    std::shared_ptr<LiveTls> tls;  // outlives the server, which reads its files
+    Services services;
+    std::unique_ptr<grpc::Server> server;
+    int port = 0;
+  };
+  explicit SandboxServer(Parts parts) : parts_(std::move(parts)) {}
   SandboxServer(const SandboxServer&) = delete;
   SandboxServer& operator=(const SandboxServer&) = delete;
-  ~SandboxServer() override { server_->Shutdown(std::chrono::system_clock::now() + farewell); }
-  int port() const override { return port_; }
+  ~SandboxServer() override {
+    parts_.server->Shutdown(std::chrono::system_clock::now() + farewell);
+  }
+  int port() const override { return parts_.port; }
 
  private:
-  Services services_;
-  std::unique_ptr<grpc::Server> server_;
-  int port_;
+  Parts parts_;
 };
-
-std::shared_ptr<grpc::ServerCredentials> credentials_of(const ServerTls* tls) {
-  if (tls == nullptr) return grpc::InsecureServerCredentials();
-  auto wanted = GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE;
-  if (tls->require_client_certificate)
-    wanted = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  else if (!tls->client_ca_pem.empty())
-    wanted = GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY;
-  grpc::SslServerCredentialsOptions options(wanted);
-  options.pem_root_certs = tls->client_ca_pem;
-  options.pem_key_cert_pairs.push_back({std::string(tls->key_pem.reveal()), tls->certificate_pem});
-  return grpc::SslServerCredentials(options);
-}
 
 // Supervisors ping every 10 s, idle or not: gRPC's defaults would answer with GOAWAY.
 void set_limits(grpc::ServerBuilder& builder, std::chrono::milliseconds ping_tolerance) {
@@ -84,7 +76,9 @@ Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerS
   grpc::ServerBuilder builder;
   set_limits(builder, settings.ping_tolerance);
   int port = 0;
-  builder.AddListeningPort(settings.listen, credentials_of(settings.tls.get()), &port);
+  builder.AddListeningPort(
+      settings.listen,
+      settings.tls ? settings.tls->credentials() : grpc::InsecureServerCredentials(), &port);
   for (const auto& service : services) builder.RegisterService(service.get());
   auto server = builder.BuildAndStart();
   if (!server || port == 0)
@@ -92,7 +86,8 @@ Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerS
                 "--listen " + settings.listen +
                     ": cannot listen: the address is not this machine's, the port is taken, or the "
                     "certificate and key do not belong together");
-  return std::make_unique<SandboxServer>(std::move(services), std::move(server), port);
+  return std::make_unique<SandboxServer>(
+      SandboxServer::Parts{settings.tls, std::move(services), std::move(server), port});
 }
 
 }  // namespace keyward::gateway

@@ -1,26 +1,20 @@
 #pragma once
-// The gateway's two gRPC servers: sandboxes over TCP, the operator over a root-only unix socket.
+// The gateway's two gRPC servers: sandboxes and users over TCP, the operator over a root-only unix
+// socket.
 
 #include <chrono>
 #include <memory>
 #include <string>
 
 #include "base/result.hpp"
-#include "base/secret.hpp"
+#include "gateway/rpc/live_tls.hpp"
 #include "gateway/rpc/services.hpp"
 
 namespace keyward::gateway {
 
-struct ServerTls {
-  std::string certificate_pem;  // chain
-  Secret key_pem;
-  std::string client_ca_pem;  // empty: no client certificate is asked for
-  bool require_client_certificate = false;
-};
-
 struct SandboxServerSettings {
   std::string listen;                        // HOST:PORT, HOST an address
-  std::unique_ptr<ServerTls> tls;            // null: plaintext, and only on a loopback address
+  std::shared_ptr<LiveTls> tls;              // null: plaintext, and only on a loopback address
   std::chrono::milliseconds ping_tolerance;  // shortest interval between a client's idle PINGs
 };
 

@@ -8,6 +8,7 @@
 
 #include "identity/rpc/gateway_channel.hpp"
 #include "identity/rpc/provider_environment.hpp"
+#include "identity/rpc/session.hpp"
 #include "identity/rpc/status.hpp"
 #include "proto/policy_wire.hpp"
 
@@ -92,6 +93,13 @@ class GrpcGatewayClient final : public GatewayClient {
       const auto stream = stub.PushSandboxLogs(context, &response);
       stream->WriteLast(batch, {});
       return stream->Finish();
+    });
+  }
+
+  RpcResult<> hold_session(const SessionHello& hello) override {
+    return call([&](Stub& stub, grpc::ClientContext* context) {
+      context->set_deadline(std::chrono::system_clock::time_point::max());
+      return identity::hold_session(*stub.ConnectSupervisor(context), hello);
     });
   }
 

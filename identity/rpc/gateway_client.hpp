@@ -50,6 +50,10 @@ struct ExitReport {
   int exit_code = 0;
 };
 
+struct SessionHello {
+  std::string sandbox_id, instance_id;
+};
+
 // One line of the supervisor's own log.
 struct PushedLine {
   TimePoint time;
@@ -71,6 +75,8 @@ class GatewayClient : public RefreshTransport {
                                 const std::vector<PushedLine>& lines) = 0;
   // At most three seconds: it delays the supervisor's own end.
   virtual RpcResult<> report_main_process_exit(const ExitReport& report) = 0;
+  // Blocks as long as the gateway keeps the session (identity/rpc/session.hpp).
+  virtual RpcResult<> hold_session(const SessionHello& hello) = 0;
   // For the end: calls that are under way fail at once, later ones too.
   virtual void cancel() = 0;
 };

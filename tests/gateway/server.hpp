@@ -15,7 +15,7 @@ struct TestServer : TestGateway {
   ServiceDeps deps{*store, issuer, authenticators, *audit, clock, metrics, limits, logs, sessions};
   std::unique_ptr<RunningServer> server;
 
-  explicit TestServer(std::unique_ptr<ServerTls> tls = nullptr) {
+  explicit TestServer(std::shared_ptr<LiveTls> tls = nullptr) {
     SandboxServerSettings settings{"127.0.0.1:0", std::move(tls), std::chrono::milliseconds(20)};
     auto started = start_sandbox_server(settings, deps);
     REQUIRE(started);

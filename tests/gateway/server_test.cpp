@@ -22,9 +22,11 @@ network_policies:
         signing_service: s3
 )";
 
-std::unique_ptr<ServerTls> tls_of(const std::string& directory) {
-  return std::make_unique<ServerTls>(ServerTls{slurp(directory + "/server/tls.crt"),
-                                               Secret(slurp(directory + "/server/tls.key")), ""});
+ServerTls texts_of(const std::string& directory) {
+  return {slurp(directory + "/server/tls.crt"), Secret(slurp(directory + "/server/tls.key")), ""};
+}
+std::shared_ptr<LiveTls> tls_of(const std::string& directory) {
+  return *LiveTls::create(texts_of(directory));
 }
 
 grpc::Status health_over_tls(int port, const std::string& ca) {
@@ -136,7 +138,7 @@ TEST_CASE("server: the operator's socket, from policy to provider environment") 
 
   provider.name = "second";  // sets the same variables
   REQUIRE((*client)->create_provider(provider));
-  CHECK((*client)->attach("work", "second").error().code == Code::invalid);
+  CHECK((*client)->attach("work", "second").error().code == Code::precondition);
   CHECK_FALSE((*client)->create_sandbox({"both", "", "", {"prod", "second"}}));
 
   for (const auto& [version, code] : {std::pair{1U, grpc::StatusCode::OK},
@@ -178,11 +180,28 @@ TEST_CASE("server: TLS by our CA is accepted, by another it is not") {
   other.output_dir = directory / "other";
   REQUIRE(generate_files(ours, now));
   REQUIRE(generate_files(other, now));
-  TestServer gateway(tls_of(ours.output_dir));
-  CHECK(health_over_tls(gateway.server->port(), slurp(ours.output_dir + "/ca.crt")).ok());
-  const grpc::Status refused =
-      health_over_tls(gateway.server->port(), slurp(other.output_dir + "/ca.crt"));
-  CHECK(refused.error_code() == grpc::StatusCode::UNAVAILABLE);
+  const auto tls = tls_of(ours.output_dir);
+  TestServer gateway(tls);
+  const auto trusting = [&](const CertgenOptions& files) {
+    return health_over_tls(gateway.server->port(), slurp(files.output_dir + "/ca.crt"))
+        .error_code();
+  };
+  CHECK(trusting(ours) == grpc::StatusCode::OK);
+  CHECK(trusting(other) == grpc::StatusCode::UNAVAILABLE);
+
+  // Replaced while it serves; half a pair, and no pair at all, change nothing.
+  CHECK(*tls->replace(texts_of(ours.output_dir)) == false);
+  ServerTls half = texts_of(ours.output_dir), broken = texts_of(ours.output_dir);
+  half.key_pem = Secret(slurp(other.output_dir + "/server/tls.key"));
+  broken.certificate_pem.resize(broken.certificate_pem.size() / 2);
+  CHECK(tls->replace(half).error().code == Code::invalid);
+  CHECK(tls->replace(broken).error().code == Code::invalid);
+  CHECK(trusting(ours) == grpc::StatusCode::OK);
+  CHECK(*tls->replace(texts_of(other.output_dir)));
+  for (int i = 0; i < 300 && trusting(other) != grpc::StatusCode::OK; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK(trusting(other) == grpc::StatusCode::OK);
+  CHECK(trusting(ours) == grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_CASE("server: plaintext is for loopback addresses") {

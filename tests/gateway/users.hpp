@@ -47,10 +47,10 @@ struct UsersServer : TestGateway {
 
  private:
   AuthenticatorChain both() {
-    std::vector<std::unique_ptr<Authenticator>> chain;
-    chain.push_back(std::make_unique<TestUsers>());
-    chain.push_back(std::make_unique<SandboxAuthenticator>(ring, issuer.rules(), *store));
-    return AuthenticatorChain(std::move(chain));
+    std::vector<std::unique_ptr<Authenticator>> links;
+    links.push_back(std::make_unique<TestUsers>());
+    links.push_back(std::make_unique<SandboxAuthenticator>(ring, issuer.rules(), *store));
+    return AuthenticatorChain(std::move(links));
   }
 };
 

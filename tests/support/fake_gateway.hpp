@@ -54,6 +54,10 @@ struct FakeGateway final : v1::OpenShell::Service {
       [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
   std::function<grpc::Status(const Call&, v1::IssueSandboxTokenResponse&)> issue =
       [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
+  using Session = grpc::ServerReaderWriter<v1::GatewayMessage, v1::SupervisorMessage>;
+  std::function<grpc::Status(Session&)> session = [](Session&) {
+    return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no sessions");
+  };
   std::vector<v1::ReportPolicyStatusRequest> reports;
 
   explicit FakeGateway(const std::shared_ptr<grpc::ServerCredentials>& credentials =
@@ -114,6 +118,10 @@ struct FakeGateway final : v1::OpenShell::Service {
     const std::lock_guard lock(mutex);
     reports.push_back(*request);
     return grpc::Status::OK;
+  }
+
+  grpc::Status ConnectSupervisor(grpc::ServerContext*, Session* stream) override {
+    return session(*stream);  // without the lock: it lasts
   }
 
   int port = 0;
