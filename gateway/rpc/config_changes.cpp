@@ -13,7 +13,7 @@ namespace v1 = openshell::v1;
 constexpr int operations_limit = 100;
 
 Result<NewRevision> store_revision(const CallContext& call, const SandboxRow& sandbox,
-                                   PolicyRow row) {
+                                   const PolicyRow& row) {
   TRY_ASSIGN(const std::uint32_t version,
              call.store().add_policy(sandbox.id, row, sandbox.policy_version));
   return NewRevision{version, row.hash};
@@ -50,11 +50,11 @@ Result<> sync_own_policy(const CallContext& call, const v1::UpdateConfigRequest&
                          v1::UpdateConfigResponse& response) {
   TRY(check_sync(request));
   TRY_ASSIGN(const SandboxRow sandbox, find_sandbox(call, request.name(), request.workspace()));
-  TRY_ASSIGN(PolicyRow row, policy_row(request.policy(), call.now()));
+  TRY_ASSIGN(const PolicyRow row, policy_row(request.policy(), call.now()));
   TRY_ASSIGN(const WirePolicy before, read_policy(sandbox.policy));
   TRY_ASSIGN(const WirePolicy after, read_policy(row.policy));
   TRY(check_grants_nothing(before, after));
-  TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, std::move(row)));
+  TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, row));
   response.set_version(made.version);
   response.set_policy_hash(made.hash);
   return {};
@@ -96,7 +96,7 @@ Result<> change_policy(const CallContext& call, const v1::UpdateConfigRequest& r
   TRY(check_static_part(sandbox, row));
   row.provenance.insert(request.annotations().begin(), request.annotations().end());
   TRY(call.store().touch_sandbox(sandbox.id, request.expected_resource_version()));
-  TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, std::move(row)));
+  TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, row));
   if (!request.annotations().empty()) {
     auto annotations = sandbox.notes.annotations;
     for (const auto& [key, value] : request.annotations()) annotations[key] = value;
@@ -154,8 +154,8 @@ constexpr const char* no_global_policy = "a policy of the whole gateway is not s
 
 Result<NewRevision> add_revision(const CallContext& call, const SandboxRow& sandbox,
                                  const WirePolicy& policy) {
-  TRY_ASSIGN(PolicyRow row, policy_row(policy, call.now()));
-  return store_revision(call, sandbox, std::move(row));
+  TRY_ASSIGN(const PolicyRow row, policy_row(policy, call.now()));
+  return store_revision(call, sandbox, row);
 }
 
 Result<> update_config(const CallContext& call, const v1::UpdateConfigRequest& request,

@@ -87,7 +87,7 @@ class Intake {
     TRY(book_.put(entry));
     ++count_;
     entry.version = 1;
-    const std::string id = entry.chunk.id();
+    std::string id = entry.chunk.id();
     if (fold_) pending_.emplace(fold_key(entry.chunk), std::move(entry));
     return id;
   }

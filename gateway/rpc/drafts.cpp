@@ -51,7 +51,7 @@ Result<NewRevision> approve(const CallContext& call, DraftBook& book, const Sand
   TRY_ASSIGN(const WirePolicy policy, with_chunk(entry.chunk, sandbox));
   TRY(call.store().touch_sandbox(sandbox.id, 0));
   // First the policy: a chunk that stays pending after a crash can be approved once more.
-  TRY_ASSIGN(const NewRevision made, add_revision(call, sandbox, policy));
+  TRY_ASSIGN(NewRevision made, add_revision(call, sandbox, policy));
   entry.chunk.set_status("approved");
   entry.chunk.set_decided_at_ms(unix_millis(call.now()));
   TRY(book.put(entry));
