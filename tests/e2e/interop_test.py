@@ -6,7 +6,7 @@ import time
 from e2e.suite import Case
 from e2e.support.cluster import ProjectedToken
 from e2e.support.machine import wait_until
-from e2e.support.other_gateway import ALLOWED, OTHER, OtherGateway, Supervised
+from e2e.support.other_gateway import ALLOWED, OTHER, OtherGateway, Supervised, embedded
 from e2e.support.programs import BOTO3
 from e2e.support.s3_servers import Keys
 from e2e.support.talker import operator_of
@@ -237,6 +237,23 @@ class InteropTest(Case):
         self.until(sandbox, "allowed", OTHER)
         self.reported(gateway, 2, "POLICY_STATUS_LOADED")
         self.assertEqual(sandbox.end(), 0)
+
+    def test_a_policy_of_a_later_version(self):
+        """What is unknown in a policy may be what makes it narrow: unlike other answers, such a policy is refused."""
+        gateway, sandbox = self.probe("later-policy")
+        later = embedded(1000, b"new")
+        endpoint = embedded(1, OTHER.encode()) + b"\x10\x50" + later  # host, port 80
+        tests = {"in the policy": (embedded(1, later), {}), "in the policy's process": (embedded(1, embedded(4, later)), {}),
+                 "in an endpoint": (embedded(1, embedded(5, embedded(1, b"more") + embedded(2, embedded(2, endpoint)))), {}),
+                 "a word of landlock's": (b"", {"landlock": {"compatibility": "of-the-future"}}),
+                 "a word of an endpoint's": (b"", {"network_policies": {"t": {"endpoints": [{"host": ALLOWED, "port": 1, "tls": "of-the-future"}]}}})}
+        for number, (name, (more, parts)) in enumerate(tests.items(), 1):
+            with self.subTest(name):
+                gateway.set(append={CONFIG: more.hex()}, config=gateway.config(2 * number, {**gateway.policy(ALLOWED), **parts}))
+                self.until(sandbox, "denied")
+                self.reported(gateway, 2 * number, "POLICY_STATUS_FAILED")
+                gateway.set(append={}, config=gateway.config(2 * number + 1, gateway.policy(ALLOWED)))
+                self.until(sandbox, "allowed")
 
     def test_debug_rpc(self):
         gateway = self.gateway("debug")

@@ -41,6 +41,17 @@ def wire_policy(*hosts, address, **more):
     return {"version": 1, "network_policies": {"tests": {"name": "tests", "endpoints": endpoints}}, **more}
 
 
+def embedded(number, payload):
+    """One length-delimited field as it is on the wire, for what the contract has no name for."""
+    def varint(value):
+        out = bytearray()
+        while value > 127:
+            out.append(value & 127 | 128)
+            value >>= 7
+        return bytes(out + bytes([value]))
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
 class OtherGateway:
     def __init__(self, world, label, port, plaintext=False, **state):
         machine = world.machine
