@@ -18,7 +18,7 @@ import grpc from '@grpc/grpc-js';
 import { Refusal, describe, inference, openShell } from './gateway_calls.mjs';
 import { Sockets, watchPings } from './gateway_sockets.mjs';
 import { Tokens } from './gateway_tokens.mjs';
-import { Inference, OpenShell } from './wire.mjs';
+import { Inference, OpenShell, mustBeKnown } from './wire.mjs';
 
 const config = JSON.parse(readFileSync(process.argv[2]));
 const state = {
@@ -72,8 +72,14 @@ const credentials = config.certificate
   : grpc.ServerCredentials.createInsecure();
 const sockets = new Sockets(server.createConnectionInjector(credentials), config.port);
 
+function set(members) {
+  const kinds = { config: 'GetSandboxConfigResponse', environment: 'GetSandboxProviderEnvironmentResponse', bundle: 'GetInferenceBundleResponse' };
+  for (const [name, kind] of Object.entries(kinds)) if (members[name]) mustBeKnown(kind, members[name]);
+  Object.assign(state, members);
+}
+
 async function obey(command) {
-  if (command.set) Object.assign(state, command.set);
+  if (command.set) set(command.set);
   if (command.refuse) hub.tokens.refuseAll();
   if (command.cut) sockets.cut();
   if (command.listen === true) await sockets.listen();
@@ -82,7 +88,11 @@ async function obey(command) {
   return command.mint ? hub.tokens.mint(command.mint.sandbox, command.mint.seconds) : {};
 }
 
+set(state);
 await sockets.listen();
 console.log('{"ready":true}');
-for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await obey(JSON.parse(line))));
+for await (const line of createInterface({ input: process.stdin })) {
+  const said = await obey(JSON.parse(line)).catch((error) => ({ error: String(error) }));
+  console.log(JSON.stringify(said));
+}
 process.exit(0);

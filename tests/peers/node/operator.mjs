@@ -1,5 +1,5 @@
 // A user, an operator or a supervisor by grpc-js.  usage: operator.mjs ADDRESS CA-FILE (`-`: plaintext)
-// Standard input: one JSON command a line, each answered by one JSON line.
+// Standard input: one JSON command a line, each answered by one JSON line; {"error"} where the command itself is wrong.
 //   {"call": METHOD, "token", "metadata": {}, "request": {}}       {"code", "text", "answer"}; a client stream: "requests": [{}…]
 //   {"open": NAME, "call": METHOD, "token", "request"}             {}: a stream whose answers are kept until they are read
 //   {"send": NAME, "message": {}}                                  {}
@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import grpc from '@grpc/grpc-js';
-import { Inference, OpenShell } from './wire.mjs';
+import { Inference, OpenShell, mustBeKnown } from './wire.mjs';
 
 const [address, ca] = process.argv.slice(2);
 const credentials = ca === '-' ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(readFileSync(ca));
@@ -22,12 +22,13 @@ function prepared({ call, token, metadata = {} }) {
   const headers = new grpc.Metadata();
   if (token) headers.set('authorization', `Bearer ${token}`);
   for (const [name, value] of Object.entries(metadata)) headers.set(name, value);
-  const { requestStream, responseStream } = client[call];
-  return { client, headers, requestStream, responseStream };
+  const { requestStream, requestType } = client[call];
+  return { client, headers, requestStream, kind: requestType.type.name };
 }
 
 function once(command) {
-  const { client, headers, requestStream } = prepared(command);
+  const { client, headers, requestStream, kind } = prepared(command);
+  for (const message of command.requests ?? [command.request]) mustBeKnown(kind, message);
   const limit = { deadline: Date.now() + 20000 };
   return new Promise((resolve) => {
     const done = (error, answer) => resolve({ code: error?.code ?? 0, text: error?.details ?? '', answer });
@@ -40,10 +41,11 @@ function once(command) {
 }
 
 function open(command) {
-  const { client, headers, requestStream } = prepared(command);
+  const { client, headers, requestStream, kind } = prepared(command);
+  mustBeKnown(kind, command.request);
   const limit = { deadline: Date.now() + 120000 };
   const stream = requestStream ? client[command.call](headers, limit) : client[command.call](command.request ?? {}, headers, limit);
-  const kept = { stream, arrived: [], wake: () => {} };
+  const kept = { stream, kind, arrived: [], wake: () => {} };
   const add = (what) => { kept.arrived.push(what); kept.wake(); };
   stream.on('data', (message) => add({ message }));
   stream.on('error', () => {});
@@ -59,15 +61,24 @@ async function read({ read: name, milliseconds = 10000 }) {
   return kept.arrived.shift() ?? { waiting: true };
 }
 
+function send({ send: name, message }) {
+  const { stream, kind } = streams.get(name);
+  mustBeKnown(kind, message);
+  stream.write(message);
+}
+
 async function obey(command) {
   if (command.open) return open(command);
   if (command.call) return once(command);
   if (command.read) return read(command);
-  if (command.send) streams.get(command.send).stream.write(command.message);
+  if (command.send) send(command);
   if (command.finish) streams.get(command.finish).stream.end();
   if (command.cancel) streams.get(command.cancel).stream.cancel();
   return {};
 }
 
-for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await obey(JSON.parse(line))));
+for await (const line of createInterface({ input: process.stdin })) {
+  const said = await obey(JSON.parse(line)).catch((error) => ({ error: String(error) }));
+  console.log(JSON.stringify(said));
+}
 process.exit(0);
