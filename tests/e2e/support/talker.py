@@ -26,7 +26,10 @@ class Talker:
 
     def say(self, **command):
         self.process.stdin.write(json.dumps(command) + "\n")
-        return self.line()
+        said = self.line()
+        if "error" in said:
+            raise ValueError(f"{self.label}: {said['error']}")
+        return said
 
     def close(self):
         self.process.stdin.close()
