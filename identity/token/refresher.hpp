@@ -43,6 +43,7 @@ class Refresher {
   RpcResult<std::shared_ptr<const Token>> attempt();
   RpcResult<std::shared_ptr<const Token>> ask();
   RpcResult<std::shared_ptr<const Token>> exchange();
+  RpcResult<> check_answer(const Token& token, const std::string& to) const;
   void accept(const std::shared_ptr<const Token>& token);
   void keep(const Token& token);
   bool take_replaced_file();
