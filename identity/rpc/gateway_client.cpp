@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/environment.hpp"
+#include "identity/rpc/channel_driver.hpp"
 #include "identity/rpc/provider_environment.hpp"
 #include "identity/rpc/status.hpp"
 #include "openshell.grpc.pb.h"
@@ -39,7 +40,8 @@ grpc::ChannelArguments channel_arguments(const GatewayEndpoint& endpoint) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
+  // What one attempt may take, in spite of its name; the pause between two is set beside it.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetUserAgentPrefix("keyward/" KEYWARD_VERSION);
   if (!endpoint.server_name.empty()) arguments.SetSslTargetNameOverride(endpoint.server_name);
@@ -56,7 +58,10 @@ class GrpcGatewayClient final : public GatewayClient {
  public:
   GrpcGatewayClient(std::string url, const std::shared_ptr<grpc::Channel>& channel,
                     const TokenSlot& slot)
-      : url_(std::move(url)), stub_(openshell::v1::OpenShell::NewStub(channel)), slot_(slot) {}
+      : url_(std::move(url)),
+        stub_(openshell::v1::OpenShell::NewStub(channel)),
+        slot_(slot),
+        driver_(channel) {}
 
   RpcResult<SandboxConfig> get_sandbox_config(const std::string& sandbox_id) override {
     openshell::sandbox::v1::GetSandboxConfigRequest request;
@@ -230,6 +235,7 @@ class GrpcGatewayClient final : public GatewayClient {
   std::mutex calls_mutex_;  // guards what follows
   std::set<grpc::ClientContext*> calls_;
   bool cancelled_ = false;
+  ChannelDriver driver_;
 };
 
 }  // namespace

@@ -3,10 +3,9 @@ import json
 import os
 import time
 
-from e2e.suite import Case
 from e2e.support.cluster import ProjectedToken
 from e2e.support.machine import wait_until
-from e2e.support.other_gateway import ALLOWED, OTHER, OtherGateway, Supervised, embedded
+from e2e.support.other_gateway import ALLOWED, OTHER, InteropCase, embedded
 from e2e.support.programs import BOTO3
 from e2e.support.s3_servers import Keys
 from e2e.support.talker import operator_of
@@ -18,33 +17,7 @@ BAD = {"version": 1, "network_policies": {"odd": {"name": "odd", "endpoints": [
     {"host": ALLOWED, "port": 4430, "protocol": "of-the-future"}]}}}
 
 
-class InteropTest(Case):
-    port = 17800
-
-    def gateway(self, label, **more):
-        InteropTest.port += 1
-        gateway = OtherGateway(self.world, label, InteropTest.port, **more)
-        self.addCleanup(gateway.close)
-        return gateway
-
-    def sandbox(self, gateway, label, **more):
-        sandbox = Supervised(gateway, label, **more)
-        self.addCleanup(sandbox.stop)
-        return sandbox
-
-    def pair(self, label, **state):
-        gateway = self.gateway(label, **state)
-        return gateway, self.sandbox(gateway, label)
-
-    def probe(self, label, **state):
-        gateway, sandbox = self.pair(label, **state)
-        sandbox.probe()
-        self.assertEqual(sandbox.decision(), "allowed")
-        return gateway, sandbox
-
-    def until(self, sandbox, decision, host=ALLOWED, seconds=20):
-        wait_until(lambda: sandbox.decision(host) == decision, seconds, f"{host} {decision}")
-
+class InteropTest(InteropCase):
     def test_the_order_of_calls(self):
         gateway, sandbox = self.pair("order")
         done = sandbox.run("/bin/sh", "-c", "exit 7")
@@ -152,12 +125,6 @@ class InteropTest(Case):
             self.assertEqual(done.returncode, 125, done.stderr)
             self.assertNotIn("STARTED", done.stdout)
             self.reported(gateway, 1, "POLICY_STATUS_FAILED")
-
-    def reported(self, gateway, version, status):
-        found = lambda: [call["request"] for call in gateway.answered(REPORT)
-                         if (call["request"]["version"], call["request"]["status"]) == (version, status)]
-        gateway.wait_for(f"{status} of {version}", 20, found)
-        return found()[0]
 
     def test_logs_arrive(self):
         gateway, sandbox = self.pair("logs")
@@ -289,7 +256,10 @@ class InteropTest(Case):
         policy = {"version": 1, "network_policies": {"s3": {"name": "s3", "endpoints": [rule]}}}
         gateway.set(config=gateway.config(1, policy), environment=environment)
         sandbox = self.sandbox(gateway, "keys")
-        program = BOTO3 + 's3.put_object(Bucket=bucket, Key="of-another-hand", Body=b"x"); print(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_DEFAULT_REGION"])'
+        program = BOTO3 + """
+s3.put_object(Bucket=bucket, Key="of-another-hand", Body=b"x")
+print(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_DEFAULT_REGION"])
+"""
         command = ("/usr/bin/python3", "-c", program, f"https://{judge.name}:{judge.port}", "demo")
         options = ("--host-alias", f"{judge.name}={gateway.address}")
         out = self.ended_well(sandbox.run(*command, options=options))
@@ -348,7 +318,8 @@ class InteropTest(Case):
 
     def test_the_other_gateway_itself(self):
         """What no supervisor may ask yet, so that the peer's own answers are known: a session, and the inference bundle."""
-        gateway = self.gateway("itself", heartbeat_seconds=1, bundle={"routes": [{"name": "inference.local", "base_url": "https://m.test"}], "revision": "r1"})
+        routes = [{"name": "inference.local", "base_url": "https://m.test"}]
+        gateway = self.gateway("itself", heartbeat_seconds=1, bundle={"routes": routes, "revision": "r1"})
         operator = operator_of(self.world.machine, "operator-itself", gateway.port, self.world.pki.ca)
         self.addCleanup(operator.close)
         token = gateway.mint()

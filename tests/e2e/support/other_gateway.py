@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 
+from e2e.suite import Case
 from e2e.support.keyward import ENVIRONMENT, SUPERVISOR
 from e2e.support.machine import wait_until
 from e2e.support.talker import Talker, lines_of
@@ -185,3 +186,37 @@ class Supervised:
         if self.process is not None:
             self.machine.stop(self.process)
             self.process.stdout.close()
+
+
+class InteropCase(Case):
+    port = 17800
+
+    def gateway(self, label, **more):
+        InteropCase.port += 1
+        gateway = OtherGateway(self.world, label, InteropCase.port, **more)
+        self.addCleanup(gateway.close)
+        return gateway
+
+    def sandbox(self, gateway, label, **more):
+        sandbox = Supervised(gateway, label, **more)
+        self.addCleanup(sandbox.stop)
+        return sandbox
+
+    def pair(self, label, **state):
+        gateway = self.gateway(label, **state)
+        return gateway, self.sandbox(gateway, label)
+
+    def probe(self, label, **state):
+        gateway, sandbox = self.pair(label, **state)
+        sandbox.probe()
+        self.assertEqual(sandbox.decision(), "allowed")
+        return gateway, sandbox
+
+    def until(self, sandbox, decision, host=ALLOWED, seconds=20):
+        wait_until(lambda: sandbox.decision(host) == decision, seconds, f"{host} {decision}")
+
+    def reported(self, gateway, version, status):
+        found = lambda: [call["request"] for call in gateway.answered("ReportPolicyStatus")
+                         if (call["request"]["version"], call["request"]["status"]) == (version, status)]
+        gateway.wait_for(f"{status} of {version}", 20, found)
+        return found()[0]

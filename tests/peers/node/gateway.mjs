@@ -2,14 +2,14 @@
 // usage: gateway.mjs CONFIG   {"port", "certificate", "key" (both absent: plaintext), "record": FILE, "state": {…}}
 // Standard input: one JSON command a line, each answered by one JSON line on standard output.  The end of input ends it.
 //   {"set": {…}}             members of the state are replaced
-//   {"mint": {"sandbox", "seconds"}}   a token
+//   {"mint": {"sandbox", "seconds"}}   a token; seconds null: one that never ends
 //   {"refuse": "all"}        every token made so far is refused from now on
 //   {"cut": true}            every connection is cut;  {"listen": false} and true: away, and back
 //   {"session": {…}}         sends this GatewayMessage into every supervisor's session
 // State: sandboxes [ID], pods {SERVICE-ACCOUNT-TOKEN: ID}, config, environment and bundle (answers as they are), token_seconds,
 // old_token_dies, refuse_tokens, heartbeat_seconds, least_ping_ms, unknown_fields, deny {METHOD: {code, text, times}},
 // delay_ms {METHOD: N}, lose {METHOD: N}: the work is done N times and the answer does not arrive,
-// append {METHOD: HEX}: bytes behind each answer.
+// append {METHOD: HEX}: bytes behind each answer, refresh_answer: what a refresh answers instead of a new token.
 // The record has one JSON line per call {"n", "method", "scheme", "token": FINGERPRINT, "metadata", "peer", "request"}, one per
 // outcome {"of": n, "code"} and one per message of a session {"of": n, "message"}.
 import { appendFileSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // Sandbox tokens as the description of the wire says: EdDSA, no jti, the claims sub, iss, aud, iat, exp and sandbox_id.
 import { createHash } from 'node:crypto';
-import { SignJWT, exportSPKI, generateKeyPair, jwtVerify } from 'jose';
+import { SignJWT, decodeJwt, exportSPKI, generateKeyPair, jwtVerify } from 'jose';
 
 const party = 'openshell-gateway:of-another-hand';
 const prefix = 'spiffe://openshell/sandbox/';
@@ -23,9 +23,10 @@ export class Tokens {
   made = [];
   answered = new Map(); // by the refresh id and the old token: what the answer was
 
+  // `seconds` null: a token that never ends, whose `exp` is 0.
   async mint(sandbox, seconds) {
     const now = Math.floor(Date.now() / 1000);
-    const expires = now + seconds;
+    const expires = seconds === null ? 0 : now + seconds;
     const token = await new SignJWT({ sandbox_id: sandbox })
       .setProtectedHeader({ alg: 'EdDSA', kid: this.kid, typ: 'JWT' })
       .setSubject(prefix + sandbox).setIssuer(party).setAudience(party).setIssuedAt(now).setExpirationTime(expires)
@@ -37,9 +38,10 @@ export class Tokens {
   // The sandbox's id, or null: not ours, expired, refused.
   async sandboxOf(token) {
     try {
+      const endless = decodeJwt(token).exp === 0;
       const { payload, protectedHeader } = await jwtVerify(token, this.publicKey, {
-        issuer: party, audience: party, algorithms: ['EdDSA'], typ: 'JWT', clockTolerance: 0,
-        requiredClaims: ['sub', 'iss', 'aud', 'iat', 'exp', 'sandbox_id'],
+        issuer: party, audience: party, algorithms: ['EdDSA'], typ: 'JWT', currentDate: endless ? new Date(0) : new Date(),
+        clockTolerance: endless ? 1 : 0, requiredClaims: ['sub', 'iss', 'aud', 'iat', 'exp', 'sandbox_id'],
       });
       const good = protectedHeader.kid === this.kid && payload.sub === prefix + payload.sandbox_id;
       return good && !this.refused.has(fingerprint(token)) ? payload.sandbox_id : null;
