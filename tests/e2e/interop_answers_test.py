@@ -87,20 +87,25 @@ class InteropAnswersTest(InteropCase):
     def test_another_workspace_and_dynamic_credentials(self):
         """Named, and of no use to a supervisor that has none of it: neither is a reason to stop."""
         gateway, sandbox = self.pair("elsewhere")
-        gateway.set(config=gateway.config(1, gateway.policy(ALLOWED), workspace="team-a", policy_source="POLICY_SOURCE_GLOBAL", global_policy_version=4),
-                    environment={"provider_env_revision": "1", "environment": {"AWS_REGION": "eu-west-1"}, "non_secret_environment_keys": ["AWS_REGION"],
-                                 "dynamic_credentials": {f"{ALLOWED}\t443\t\twork:token": {"name": "token", "token_grant": {"audience": "a"}}}})
+        dynamic = {f"{ALLOWED}\t443\t\twork:token": {"name": "token", "token_grant": {"audience": "a"}}}
+        gateway.set(config=gateway.config(1, gateway.policy(ALLOWED), workspace="team-a", policy_source="POLICY_SOURCE_GLOBAL",
+                                          global_policy_version=4),
+                    environment={"provider_env_revision": "1", "environment": {"AWS_REGION": "eu-west-1"}, "dynamic_credentials": dynamic,
+                                 "non_secret_environment_keys": ["AWS_REGION"]})
         out = self.ended_well(sandbox.run("/bin/sh", "-c", "echo region $AWS_REGION"))
         self.assertEqual(out, "region eu-west-1\n")
 
-    def test_names_that_no_gateway_may_set(self):
-        """Configuration of a provider that would steer the loader, the shell or the supervisor's own answers does not get in."""
-        names = {"LD_PRELOAD": "/tmp/x.so", "PATH": "/tmp", "OPENSHELL_ENDPOINT": "https://x", "HTTPS_PROXY": "http://10.0.0.1:1", "BASH_ENV": "/tmp/x"}
+    def test_what_a_providers_configuration_cannot_replace(self):
+        """The way to the proxy and the trust in it, and AWS keys, whatever a gateway calls them."""
+        names = {"HTTPS_PROXY": "http://10.0.0.1:1", "SSL_CERT_FILE": "/tmp/x.pem", "AWS_ACCESS_KEY_ID": "AKIANOSECRET"}
         gateway, sandbox = self.pair("steering")
-        gateway.set(environment={"provider_env_revision": "1", "environment": names, "non_secret_environment_keys": list(names)})
-        done = sandbox.run("/bin/sh", "-c", "echo START; env")
-        for name, value in names.items():
-            self.assertNotIn(f"{name}={value}", done.stdout)
+        gateway.set(environment={"provider_env_revision": "1", "environment": {**names, "MODE": "fast"},
+                                 "non_secret_environment_keys": [*names, "MODE"]})
+        out = self.ended_well(sandbox.run("/usr/bin/env"))
+        self.assertIn("MODE=fast\n", out)
+        self.assertIn("HTTPS_PROXY=http://127.0.0.1:", out)
+        for value in names.values():
+            self.assertNotIn(value, out)
 
     def test_a_gateway_that_ends_each_connection(self):
         gateway, sandbox = self.probe("restless")
