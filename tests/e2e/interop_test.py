@@ -53,11 +53,12 @@ class InteropTest(InteropCase):
         self.assertLess(time.monotonic() - began, 20)
 
     def test_tokens_are_refreshed(self):
-        gateway = self.gateway("refresh", token_seconds=5, old_token_dies=True)
-        sandbox = self.sandbox(gateway, "refresh", token_seconds=5)
+        # Long enough that a fifth of it is more than the second that a token's whole numbers may hide, on a busy machine too.
+        gateway = self.gateway("refresh", token_seconds=15, old_token_dies=True)
+        sandbox = self.sandbox(gateway, "refresh", token_seconds=15)
         first = sandbox.token()
         sandbox.probe()
-        gateway.wait_for("two refreshes", 40, lambda: len(gateway.answered(REFRESH)) >= 2)
+        gateway.wait_for("two refreshes", 60, lambda: len(gateway.answered(REFRESH)) >= 2)
         gateway.wait_for("a call with the new token", 20,
                          lambda: gateway.calls(CONFIG)[-1]["token"] not in (gateway.calls(CONFIG)[0]["token"], gateway.answered(REFRESH)[0]["token"]))
         ids = [call["metadata"]["x-keyward-refresh-id"] for call in gateway.answered(REFRESH)]
