@@ -1,7 +1,10 @@
 #include "proto/policy_wire.hpp"
 
+#include <google/protobuf/message.h>
+
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace keyward::wire {
 namespace {
@@ -17,6 +20,14 @@ struct Word {
 
 constexpr std::array<Word<Protocol>, 3> protocols = {
     {{Protocol::unset, ""}, {Protocol::tcp, "tcp"}, {Protocol::rest, "rest"}}};
+// `terminate` and its like mean the same as none: what happens follows from the protocol.
+constexpr std::array<Word<TlsMode>, 5> tls_modes = {{{TlsMode::automatic, ""},
+                                                     {TlsMode::skip, "skip"},
+                                                     {TlsMode::automatic, "terminate"},
+                                                     {TlsMode::automatic, "passthrough"},
+                                                     {TlsMode::automatic, "none"}}};
+constexpr std::array<Word<bool>, 3> best_efforts = {
+    {{false, ""}, {false, "hard_requirement"}, {true, "best_effort"}}};
 constexpr std::array<Word<Access>, 4> accesses = {{{Access::unset, ""},
                                                    {Access::read_only, "read-only"},
                                                    {Access::read_write, "read-write"},
@@ -131,7 +142,7 @@ Result<EndpointModel> from_wire(const v1::NetworkEndpoint& endpoint) {
   TRY_ASSIGN(model.ports, ports_of(endpoint));
   TRY_ASSIGN(model.protocol, value_of(protocols, endpoint.protocol(), "protocol"));
   TRY_ASSIGN(model.access, value_of(accesses, endpoint.access(), "access"));
-  model.tls = endpoint.tls() == "skip" ? TlsMode::skip : TlsMode::automatic;
+  TRY_ASSIGN(model.tls, value_of(tls_modes, endpoint.tls(), "tls"));
   if (endpoint.enforcement() == "audit")
     model.enforcement = Enforcement::audit;
   else if (!endpoint.enforcement().empty() && endpoint.enforcement() != "enforce")
@@ -150,6 +161,23 @@ Result<EndpointModel> from_wire(const v1::NetworkEndpoint& endpoint) {
   model.signing_region = endpoint.signing_region();
   model.credential_provider = endpoint.credential_binding().provider();
   return model;
+}
+
+// At any depth; it ends, because the policy's messages do not contain themselves.
+bool has_unknown_fields(const google::protobuf::Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  if (!reflection.GetUnknownFields(message).empty()) return true;
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
+    for (int n = 0; n < count; ++n)
+      if (has_unknown_fields(field->is_repeated() ? reflection.GetRepeatedMessage(message, field, n)
+                                                  : reflection.GetMessage(message, field)))
+        return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -181,6 +209,8 @@ Result<PolicyModel> from_wire(const v1::SandboxPolicy& policy) {
   if (policy.version() != 1)
     return fail(Code::unsupported,
                 "policy: version " + std::to_string(policy.version()) + " is not served");
+  if (has_unknown_fields(policy))
+    return fail(Code::unsupported, "policy: has a field that this version does not know");
   if (policy.network_middlewares_size() > 0)
     return fail(Code::unsupported, "policy: network_middlewares is not served by this version");
   model.filesystem.include_workdir = policy.filesystem().include_workdir();
@@ -188,7 +218,8 @@ Result<PolicyModel> from_wire(const v1::SandboxPolicy& policy) {
                                     policy.filesystem().read_only().end());
   model.filesystem.read_write.assign(policy.filesystem().read_write().begin(),
                                      policy.filesystem().read_write().end());
-  model.landlock_best_effort = policy.landlock().compatibility() == "best_effort";
+  TRY_ASSIGN(model.landlock_best_effort, value_of(best_efforts, policy.landlock().compatibility(),
+                                                  "policy: landlock.compatibility"));
   model.run_as_user = policy.process().run_as_user();
   model.run_as_group = policy.process().run_as_group();
   for (const auto& [key, rule] : policy.network_policies()) {

@@ -30,7 +30,8 @@ grpc::ChannelArguments channel_arguments(const GatewayEndpoint& endpoint) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
+  // What one attempt may take, in spite of its name; the pause between two is set beside it.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   // Another channel has other certificates: it must not find the connections of the one before.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -45,10 +46,10 @@ std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const GatewayEndpo
   return grpc::SslCredentials({endpoint.ca_pem, endpoint.client_key_pem, endpoint.client_cert_pem});
 }
 
-std::shared_ptr<GatewayChannel::Stub> connect(const GatewayEndpoint& endpoint,
-                                              const GatewayTarget& target) {
-  return openshell::v1::OpenShell::NewStub(grpc::CreateCustomChannel(
-      target.target, channel_credentials(endpoint, target.tls), channel_arguments(endpoint)));
+std::shared_ptr<grpc::Channel> connect(const GatewayEndpoint& endpoint,
+                                       const GatewayTarget& target) {
+  return grpc::CreateCustomChannel(target.target, channel_credentials(endpoint, target.tls),
+                                   channel_arguments(endpoint));
 }
 
 }  // namespace
@@ -62,9 +63,14 @@ Result<std::unique_ptr<GatewayChannel>> GatewayChannel::create(GatewayEndpoint e
 }
 
 GatewayChannel::GatewayChannel(GatewayEndpoint endpoint, GatewayTarget target)
-    : target_(std::move(target)),
-      endpoint_(std::move(endpoint)),
-      stub_(connect(endpoint_, target_)) {}
+    : target_(std::move(target)), endpoint_(std::move(endpoint)) {
+  use(connect(endpoint_, target_));
+}
+
+void GatewayChannel::use(const std::shared_ptr<grpc::Channel>& channel) {
+  stub_ = openshell::v1::OpenShell::NewStub(channel);
+  driver_.emplace(channel);
+}
 
 std::shared_ptr<GatewayChannel::Stub> GatewayChannel::stub() {
   const std::lock_guard lock(mutex_);
@@ -83,7 +89,7 @@ void GatewayChannel::follow_files() {
   std::optional<GatewayEndpoint>& next = *changed;
   if (!next) return;
   endpoint_ = std::move(*next);
-  stub_ = connect(endpoint_, target_);
+  use(connect(endpoint_, target_));
   log::info("tls_files_reloaded");
 }
 

@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "base/result.hpp"
+#include "identity/rpc/channel_driver.hpp"
 #include "identity/rpc/endpoint.hpp"
 #include "openshell.grpc.pb.h"
 
@@ -25,12 +27,14 @@ class GatewayChannel {
  private:
   GatewayChannel(GatewayEndpoint endpoint, GatewayTarget target);
   void follow_files();
+  void use(const std::shared_ptr<grpc::Channel>& channel);
 
   const GatewayTarget target_;
   std::mutex mutex_;  // guards what follows
   GatewayEndpoint endpoint_;
   std::shared_ptr<Stub> stub_;
-  bool refused_ = false;  // what the files held when they were last read
+  std::optional<ChannelDriver> driver_;  // of the stub's channel
+  bool refused_ = false;                 // what the files held when they were last read
 };
 
 }  // namespace keyward::identity

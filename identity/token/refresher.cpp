@@ -107,19 +107,27 @@ RpcResult<std::shared_ptr<const Token>> Refresher::ask() {
   if (!answer) return tl::unexpected(std::move(answer).error());
   auto token = parse_token(std::move(answer->token), "the gateway's answer to a refresh");
   if (!token) return tl::unexpected(RpcError{grpc_internal, std::move(token).error().what});
-  if ((*token)->sandbox_id != deps_.slot.get()->sandbox_id)
-    return tl::unexpected(
-        RpcError{grpc_internal, "the gateway's answer to a refresh names another sandbox"});
+  TRY(check_answer(**token, "a refresh"));
   return std::move(*token);
 }
 
 RpcResult<std::shared_ptr<const Token>> Refresher::exchange() {
   refresh_id_.clear();
   auto token = deps_.service_account->exchange(deps_.transport);
-  if (token && (*token)->sandbox_id != deps_.slot.get()->sandbox_id)
-    return tl::unexpected(
-        RpcError{grpc_internal, "the gateway's answer to an exchange names another sandbox"});
+  if (token) TRY(check_answer(**token, "an exchange"));
   return token;
+}
+
+// What cannot be used does not replace what can.  A token that has ended by this clock may be good:
+// only its own two times are compared.
+RpcResult<> Refresher::check_answer(const Token& token, const std::string& to) const {
+  if (token.sandbox_id != deps_.slot.get()->sandbox_id)
+    return tl::unexpected(
+        RpcError{grpc_internal, "the gateway's answer to " + to + " names another sandbox"});
+  if (token.expires <= token.issued)
+    return tl::unexpected(
+        RpcError{grpc_internal, "the gateway's answer to " + to + " is a token without a life"});
+  return {};
 }
 
 void Refresher::accept(const std::shared_ptr<const Token>& token) {

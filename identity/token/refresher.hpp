@@ -55,6 +55,7 @@ class Refresher {
   Outcome renew();
   RpcResult<std::shared_ptr<const Token>> ask();
   RpcResult<std::shared_ptr<const Token>> exchange();
+  RpcResult<> check_answer(const Token& token, const std::string& to) const;
   void accept(const std::shared_ptr<const Token>& token);
   void keep(const Token& token);
   std::shared_ptr<const Token> replacement() const;

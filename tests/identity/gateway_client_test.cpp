@@ -75,6 +75,34 @@ TEST_CASE("gateway client: a policy that cannot be served is said, not dropped")
   CHECK_FALSE(config->policy_problem.empty());
 }
 
+TEST_CASE("gateway client: a policy with what is not known here is said, wherever in it that is") {
+  FakeGateway gateway;
+  const TokenSlot slot(held(fresh_token()));
+  const auto later = [](google::protobuf::Message* message) {
+    message->GetReflection()->MutableUnknownFields(message)->AddVarint(1000, 1);
+  };
+  std::string problem;
+  gateway.config = [&](const Call&, auto& response) {
+    auto& policy = *response.mutable_policy();
+    policy.set_version(1);
+    auto* endpoint = (*policy.mutable_network_policies())["a"].add_endpoints();
+    endpoint->set_host("a.example.com");
+    endpoint->set_port(443);
+    if (problem == "in the policy") later(&policy);
+    if (problem == "in an endpoint") later(endpoint);
+    if (problem == "tls") endpoint->set_tls("of-the-future");
+    if (problem == "landlock") policy.mutable_landlock()->set_compatibility("of-the-future");
+    return grpc::Status::OK;
+  };
+  const auto client = client_for({gateway.url(), "", "", "", ""}, slot);
+  CHECK(client->get_sandbox_config(tests::sandbox_id)->policy_problem.empty());
+  for (const char* each : {"in the policy", "in an endpoint", "tls", "landlock"}) {
+    CAPTURE(each);
+    problem = each;
+    CHECK_FALSE(client->get_sandbox_config(tests::sandbox_id)->policy_problem.empty());
+  }
+}
+
 TEST_CASE("gateway client: a call is repeated once when its token was replaced meanwhile") {
   FakeGateway gateway;
   TokenSlot slot(held(fresh_token()));

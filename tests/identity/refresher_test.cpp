@@ -92,6 +92,19 @@ TEST_CASE("refresher: a new token is in the slot at once") {
   CHECK(f.slot.get() == *got);
 }
 
+TEST_CASE("refresher: a token without a life does not replace one that has one") {
+  Fixture f;
+  Refresher refresher = f.make();
+  const auto before = f.slot.get();
+  for (const auto life : {0s, -60s}) {
+    f.transport.will_answer(fresh_token(life));
+    CHECK(refresher.refresh_now().error().grpc_code == grpc_internal);
+    CHECK(f.slot.get() == before);
+  }
+  f.transport.will_answer(fresh_token());
+  CHECK(refresher.refresh_now().has_value());
+}
+
 TEST_CASE("refresher: the id is repeated until it is answered") {
   Fixture f;
   Refresher refresher = f.make();

@@ -95,8 +95,7 @@ def node_peers():
              env={**os.environ, "PATH": os.path.dirname(program) + ":" + os.environ["PATH"]})
         with open(mark, "w", encoding="utf-8") as file:
             file.write(wanted)
-    for name in os.listdir(source):
-        shutil.copy(os.path.join(source, name), folder)
+    shutil.copytree(source, folder, dirs_exist_ok=True)
     return folder
 
 
