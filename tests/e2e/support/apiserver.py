@@ -116,8 +116,8 @@ class ApiServer:
         return self._request_token(f"{BOXES}/serviceaccounts/{account}", audiences=["openshell-gateway"])
 
     def _request_token(self, account, **spec):
-        return self.ask("POST", f"/api/v1/namespaces/{account}/token", {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600, **spec}})["status"]["token"]
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600, **spec}}
+        return self.ask("POST", f"/api/v1/namespaces/{account}/token", request)["status"]["token"]
 
     def options(self, account):
         """Of a gateway that is this account of ACCOUNTS."""
