@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian 12 packages that one purpose needs; each purpose includes the ones before it.
 # usage: packaging/deps.sh build|demo|test|all
-# `demo` adds what the quickstart runs, `all` adds the peers of the benchmarks.
+# `demo` adds what the quickstart runs, `all` adds the peers of the benchmarks and of the long tests.
 # Quiet and quick when everything is there already.
 set -euo pipefail
 # shellcheck source=packaging/common.sh
@@ -19,7 +19,7 @@ test=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base postgresql
 )
-peers=(squid-openssl mitmproxy)
+peers=(squid-openssl mitmproxy openjdk-17-jre-headless maven etcd-server)
 
 case ${1:-} in
   build) wanted=("${build[@]}") ;;

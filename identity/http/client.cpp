@@ -49,7 +49,8 @@ http::request<http::string_body> to_wire(const HttpRequest& request) {
   wire.version(11);
   wire.set(http::field::host, request.url.authority());
   wire.set(http::field::user_agent, "keyward/" KEYWARD_VERSION);
-  wire.set(http::field::accept, "application/json");
+  // kube-apiserver answers 406 where keys are asked for without their type (RFC 7517 section 8.5).
+  wire.set(http::field::accept, "application/json, application/jwk-set+json");
   wire.set(http::field::connection, "close");
   if (!request.bearer.empty())
     wire.set(http::field::authorization, "Bearer " + std::string(request.bearer.reveal()));

@@ -17,9 +17,10 @@ CASE_LIMIT = 600
 
 
 class Case(unittest.TestCase):
-    """What a test module derives from: `self.world` has the servers; `slow = True` waits for --all."""
+    """What a test module derives from: `self.world` has the servers; `slow = True` waits for --all; `limit` is in seconds."""
     world = None
     slow = False
+    limit = CASE_LIMIT
 
     def ended_well(self, done, message=""):
         self.assertEqual(done.returncode, 0, f"{message}\nstdout: {done.stdout[-1500:]}\nstderr: {done.stderr[-3000:]}")
@@ -34,7 +35,7 @@ class Outcome(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
         self.started = time.monotonic()
-        signal.alarm(CASE_LIMIT)
+        signal.alarm(int(test.limit))
 
     def stopTest(self, test):
         signal.alarm(0)
@@ -73,7 +74,7 @@ def name_of(test):
 
 def on_alarm(*_):
     faulthandler.dump_traceback()
-    raise TimeoutError(f"no end within {CASE_LIMIT} s")
+    raise TimeoutError("no end within the case's limit")
 
 
 def on_term(*_):

