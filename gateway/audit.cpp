@@ -3,9 +3,30 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/bytes.hpp"
 #include "base/log.hpp"
 
 namespace keyward::gateway {
+namespace {
+
+constexpr std::size_t given_limit = 128, detail_limit = 512;  // bytes
+
+// A caller decides how long it is, and may be anybody.
+std::string quote_given(std::string_view text) {
+  return log::json_quote(utf8_prefix(text, given_limit));
+}
+
+// The sandbox by its id or name, and what else the call is about by its name.
+std::string resources_of(const ApiDecision& decision) {
+  std::string list;
+  if (!decision.sandbox_id.empty())
+    list += "{\"type\":\"sandbox\",\"uid\":" + quote_given(decision.sandbox_id) + "}";
+  if (!decision.target.empty())
+    list += (list.empty() ? "" : ",") + ("{\"name\":" + quote_given(decision.target)) + "}";
+  return list.empty() ? list : ",\"resources\":[" + list + "]";
+}
+
+}  // namespace
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const Clock& clock) {
   UniqueFd fd(path == "-" ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -30,15 +51,13 @@ void AuditLog::record(const ApiDecision& decision) {
       ",\"metadata\":{\"version\":\"1.8.0\",\"sequence\":" + std::to_string(++sequence_) +
       ",\"product\":{\"name\":\"Keyward "
       "gateway\",\"vendor_name\":\"Keyward\",\"version\":\"" KEYWARD_VERSION "\"}}" +
-      ",\"api\":{\"operation\":" + log::json_quote(decision.method) + "}" +
-      ",\"actor\":{\"user\":{\"name\":" + log::json_quote(decision.caller) + "}}" +
+      ",\"api\":{\"operation\":" + quote_given(decision.method) + "}" +
+      ",\"actor\":{\"user\":{\"name\":" + quote_given(decision.caller) + "}}" +
       ",\"status_id\":" + (decision.refusal != nullptr ? "2" : "1");
   if (decision.refusal != nullptr)
-    line += ",\"status_detail\":" + log::json_quote(decision.refusal->what);
-  if (!decision.sandbox_id.empty())
     line +=
-        ",\"resources\":[{\"type\":\"sandbox\",\"uid\":" + log::json_quote(decision.sandbox_id) +
-        "}]";
+        ",\"status_detail\":" + log::json_quote(utf8_prefix(decision.refusal->what, detail_limit));
+  line += resources_of(decision);
   line += "}\n";
   [[maybe_unused]] const ssize_t written = ::write(fd_.get(), line.data(), line.size());
 }

@@ -1,7 +1,7 @@
 #pragma once
 // The gateway's audit trail: one JSON line per authentication and authorization decision (OCSF 1.8,
 // class 3002 Authentication where it failed, 6003 API Activity otherwise).  Never a token, never a
-// credential.
+// credential, and of what a caller sends only the beginning.
 
 #include <memory>
 #include <mutex>
@@ -19,6 +19,7 @@ struct ApiDecision {
   std::string_view caller;      // "sandbox:ID", "operator", "anonymous"
   std::string_view sandbox_id;  // that the request names
   const Error* refusal = nullptr;
+  std::string_view target{};  // the name of what else it is about
 };
 
 class AuditLog {

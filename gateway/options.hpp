@@ -71,8 +71,8 @@ struct PolicyCommand {
 
 // Rules that sandboxes propose for themselves.
 struct DraftCommand {
-  enum class Verb { list, approve, reject } verb = Verb::list;
-  std::string sandbox, id, reason;
+  enum class Verb { list, show, approve, reject } verb = Verb::list;
+  std::string sandbox, id, reason, review;
 };
 
 struct ProfileCommand {

@@ -137,14 +137,21 @@ void declare_draft(CLI::App& app, CommandArguments& all, Options& options) {
   draft->fallthrough()->require_subcommand(1);
   using Text = VerbText<DraftCommand>;
   CLI::App* list = declare_verb(*draft, options, command, Text{Verb::list, "list", "List them"});
+  CLI::App* show = declare_verb(
+      *draft, options, command,
+      Text{Verb::show, "show", "Print the whole rule, what is unusual about it, its token"});
   CLI::App* approve =
       declare_verb(*draft, options, command,
                    Text{Verb::approve, "approve", "Put one into the policy: a new revision"});
   CLI::App* reject =
       declare_verb(*draft, options, command, Text{Verb::reject, "reject", "Refuse one"});
-  for (CLI::App* sub : {list, approve, reject})
+  for (CLI::App* sub : {list, show, approve, reject})
     sub->add_option("SANDBOX", command.sandbox)->required();
-  for (CLI::App* sub : {approve, reject}) sub->add_option("ID", command.id)->required();
+  for (CLI::App* sub : {show, approve, reject}) sub->add_option("ID", command.id)->required();
+  approve
+      ->add_option("--review", command.review,
+                   "the token that show prints: what was looked at is what is approved")
+      ->required();
   reject->add_option("--reason", command.reason, "for whoever proposed it");
 }
 

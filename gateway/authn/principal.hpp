@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
+
 namespace keyward::gateway {
 
 enum class PrincipalKind { anonymous, sandbox, user, operator_ };
@@ -27,6 +29,7 @@ struct Principal {
   PrincipalKind kind = PrincipalKind::anonymous;
   std::string sandbox_id, jti;  // of a sandbox; no jti: proved by a ServiceAccount
   SandboxProof proof = SandboxProof::gateway_token;
+  TimePoint expires{};  // of its gateway token
   User user{};
 };
 

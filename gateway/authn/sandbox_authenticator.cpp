@@ -52,7 +52,9 @@ Verdict SandboxAuthenticator::authenticate(std::string_view bearer, const Presen
   const auto& claims = std::get<identity::SandboxClaims>(verified);
   if (Result<> usable = check_state(claims, presented, now); !usable)
     return std::move(usable).error();
-  return Principal{PrincipalKind::sandbox, claims.sandbox_id, claims.jti};
+  Principal principal{PrincipalKind::sandbox, claims.sandbox_id, claims.jti};
+  principal.expires = claims.expires;
+  return principal;
 }
 
 }  // namespace keyward::gateway

@@ -23,7 +23,17 @@ std::vector<std::string> words_of(const Endpoints& endpoints) {
   return words;
 }
 
-DraftInfo info_of(const v1::PolicyChunk& chunk) {
+Result<std::string> json_of(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;  // as in a policy file
+  std::string json;
+  const auto printed = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!printed.ok())
+    return fail(Code::internal, "unprintable proposal: " + std::string(printed.message()));
+  return json;
+}
+
+Result<DraftInfo> info_of(const v1::PolicyChunk& chunk) {
   DraftInfo info;
   info.id = chunk.id();
   info.status = chunk.status();
@@ -36,6 +46,7 @@ DraftInfo info_of(const v1::PolicyChunk& chunk) {
   info.endpoints = words_of(chunk.proposed_rule().endpoints());
   info.hits = chunk.hit_count();
   info.created = TimePoint(std::chrono::milliseconds(chunk.created_at_ms()));
+  TRY_ASSIGN(info.proposed_rule, json_of(chunk.proposed_rule()));
   return info;
 }
 
@@ -68,15 +79,19 @@ class Client final : public ReviewClient {
     v1::GetDraftPolicyResponse response;
     TRY(call(&Stub::GetDraftPolicy, request, response));
     std::vector<DraftInfo> drafts;
-    for (const auto& chunk : response.chunks()) drafts.push_back(info_of(chunk));
+    for (const auto& chunk : response.chunks()) {
+      TRY_ASSIGN(DraftInfo info, info_of(chunk));
+      drafts.push_back(std::move(info));
+    }
     return drafts;
   }
 
-  Result<std::uint32_t> approve(const std::string& sandbox, const DraftInfo& draft) override {
+  Result<std::uint32_t> approve(const std::string& sandbox, const std::string& id,
+                                const std::string& review_token) override {
     v1::ApproveDraftChunkRequest request;
     request.set_name(sandbox);
-    request.set_chunk_id(draft.id);
-    request.set_review_token(draft.review_token);
+    request.set_chunk_id(id);
+    request.set_review_token(review_token);
     v1::ApproveDraftChunkResponse response;
     TRY(call(&Stub::ApproveDraftChunk, request, response));
     return response.policy_version();

@@ -12,6 +12,7 @@ namespace keyward::gateway {
 
 struct DraftInfo {
   std::string id, status, rule, binary, rationale, security_notes, validation, review_token;
+  std::string proposed_rule;           // the whole of it, as JSON (the protobuf JSON mapping)
   std::vector<std::string> endpoints;  // HOST:PORT
   int hits = 0;
   TimePoint created;
@@ -29,8 +30,9 @@ class ReviewClient {
   virtual ~ReviewClient() = default;
 
   virtual Result<std::vector<DraftInfo>> drafts(const std::string& sandbox) = 0;
-  // The policy's new revision.
-  virtual Result<std::uint32_t> approve(const std::string& sandbox, const DraftInfo& draft) = 0;
+  // The policy's new revision.  `review_token`: of what was looked at.
+  virtual Result<std::uint32_t> approve(const std::string& sandbox, const std::string& id,
+                                        const std::string& review_token) = 0;
   virtual Result<> reject(const std::string& sandbox, const std::string& id,
                           const std::string& reason) = 0;
 

@@ -23,17 +23,6 @@ std::string caller_of(const Principal& principal) {
   return "anonymous";
 }
 
-// Of the client's certificate, which TLS has verified; none where none was shown.
-std::optional<CertificateSubject> certificate_of(const grpc::ServerContextBase& context) {
-  const auto peer = context.auth_context();
-  if (!peer) return std::nullopt;
-  const auto found = peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  if (found.empty()) return std::nullopt;
-  Result<CertificateSubject> subject =
-      certificate_subject(std::string(found[0].data(), found[0].size()));
-  return subject ? std::optional(std::move(*subject)) : std::nullopt;
-}
-
 Result<Requested> requested_by(const ServiceDeps& deps, const Call& call) {
   if (call.by != Requested::By::name) return Requested{call.by, call.sandbox};
   const Result<SandboxRow> row = deps.store.sandbox_by_name(call.sandbox);
@@ -55,6 +44,16 @@ Result<> within_limits(const ServiceDeps& deps, const Result<Principal>& princip
 }
 
 }  // namespace
+
+std::optional<CertificateSubject> certificate_of(const grpc::ServerContextBase& context) {
+  const auto peer = context.auth_context();
+  if (!peer) return std::nullopt;
+  const auto found = peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (found.empty()) return std::nullopt;
+  Result<CertificateSubject> subject =
+      certificate_subject(std::string(found[0].data(), found[0].size()));
+  return subject ? std::optional(std::move(*subject)) : std::nullopt;
+}
 
 std::string_view metadata_of(const grpc::ServerContextBase& context, const char* name) {
   const auto found = context.client_metadata().find(name);
@@ -85,7 +84,8 @@ Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& 
   };
   const Result<> allowed = decide();
   const std::string caller = principal ? caller_of(*principal) : "anonymous";
-  deps.audit.record({call.name, caller, call.sandbox, allowed ? nullptr : &allowed.error()});
+  deps.audit.record(
+      {call.name, caller, call.sandbox, allowed ? nullptr : &allowed.error(), call.target});
   if (!allowed) return tl::unexpected(allowed.error());
   return principal;
 }

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,10 +17,14 @@ struct Call {
   const char* name;
   Requested::By by = Requested::By::caller;
   std::string sandbox{};  // the id or the name that the request names
+  std::string target{};   // what else it is about, for the audit record only
 };
 
 // "" where the client sent none.
 std::string_view metadata_of(const grpc::ServerContextBase& context, const char* name);
+
+// Of the client's certificate, which TLS has verified; none where none was shown.
+std::optional<CertificateSubject> certificate_of(const grpc::ServerContextBase& context);
 
 Result<Principal> authenticate(const ServiceDeps& deps, const grpc::ServerContextBase& context,
                                const char* method);

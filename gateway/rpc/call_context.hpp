@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/bytes.hpp"
 #include "gateway/authn/principal.hpp"
 #include "gateway/rpc/services.hpp"
 
@@ -27,7 +28,7 @@ inline std::int64_t unix_millis(TimePoint time) { return time.time_since_epoch()
 constexpr const char* default_workspace = "default";
 inline Result<> check_workspace(const std::string& name) {
   if (name.empty() || name == default_workspace) return {};
-  return fail(Code::not_found, "workspace '" + name.substr(0, 63) + "' not found");
+  return fail(Code::not_found, "workspace '" + std::string(utf8_prefix(name, 63)) + "' not found");
 }
 // ... of a request that may ask for all of them.
 inline Result<> check_workspaces(const CallContext& call, const std::string& name, bool all) {

@@ -1,5 +1,8 @@
 #include "gateway/rpc/config_changes.hpp"
 
+#include <mutex>
+
+#include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/policy_merge.hpp"
 #include "gateway/rpc/sandbox_spec.hpp"
 #include "gateway/rpc/sandboxes.hpp"
@@ -11,6 +14,7 @@ namespace {
 namespace v1 = openshell::v1;
 
 constexpr int operations_limit = 100;
+constexpr std::size_t policy_limit = 262'144;  // bytes, serialized
 
 Result<NewRevision> store_revision(const CallContext& call, const SandboxRow& sandbox,
                                    const PolicyRow& row) {
@@ -31,30 +35,37 @@ Result<> check_sync(const v1::UpdateConfigRequest& request) {
   return {};
 }
 
-// Paths, and nothing else, may differ from what is there.
-Result<> check_grants_nothing(WirePolicy before, WirePolicy after) {
-  before.clear_filesystem();
-  after.clear_filesystem();
-  if (before.version() == 0) {  // there is none yet: landlock and process are the image's
-    before = after;
-    before.clear_network_policies();
-    before.clear_network_middlewares();
-  }
-  if (serialize(before) == serialize(after)) return {};
+// Of a sandbox's first policy, canonical.
+Result<> check_grants_nothing(WirePolicy policy) {
+  const std::string& landlock = policy.landlock().compatibility();
+  const bool strict = landlock.empty() || landlock == "hard_requirement";
+  policy.clear_version();
+  policy.clear_filesystem();
+  policy.clear_landlock();
+  if (policy.process().ByteSizeLong() == 0) policy.clear_process();
+  if (strict && policy.ByteSizeLong() == 0) return {};
   return fail(Code::denied,
-              "a sandbox may bring the paths of its filesystem policy; network rules and the rest "
-              "are an operator's: gateway policy set");
+              "a sandbox without a policy may bring the paths of its filesystem policy; network "
+              "rules and the rest are an operator's: gateway policy set");
 }
 
 Result<> sync_own_policy(const CallContext& call, const v1::UpdateConfigRequest& request,
                          v1::UpdateConfigResponse& response) {
   TRY(check_sync(request));
-  TRY_ASSIGN(const SandboxRow sandbox, find_sandbox(call, request.name(), request.workspace()));
+  TRY_ASSIGN(const SandboxRow sandbox,
+             addressed_sandbox(call, request.name(), request.workspace()));
   TRY_ASSIGN(const PolicyRow row, policy_row(request.policy(), call.now()));
-  TRY_ASSIGN(const WirePolicy before, read_policy(sandbox.policy));
-  TRY_ASSIGN(const WirePolicy after, read_policy(row.policy));
-  TRY(check_grants_nothing(before, after));
-  TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, row));
+  NewRevision made{sandbox.policy_version, sandbox.policy_hash};
+  if (made.version == 0) {
+    TRY_ASSIGN(const WirePolicy policy, read_policy(row.policy));
+    TRY(check_grants_nothing(policy));
+    TRY_ASSIGN(made, store_revision(call, sandbox, row));
+  } else if (made.hash != row.hash) {
+    return fail(Code::denied,
+                "a sandbox may bring the paths of its filesystem policy while it has no policy; "
+                "this one has revision " +
+                    std::to_string(made.version) + ", which is an operator's: gateway policy set");
+  }
   response.set_version(made.version);
   response.set_policy_hash(made.hash);
   return {};
@@ -73,7 +84,12 @@ Result<WirePolicy> changed_policy(const v1::UpdateConfigRequest& request,
     return fail(Code::invalid, "merge_operations: more than 100");
   WirePolicy policy = before;
   if (sandbox.policy_version == 0) policy.set_version(1);
-  for (const auto& operation : request.merge_operations()) TRY(apply(operation, policy));
+  for (const auto& operation : request.merge_operations()) {
+    TRY(apply(operation, policy));
+    // After each one: the operations of a request could pile up far beyond what is kept in the end.
+    if (policy.ByteSizeLong() > policy_limit)
+      return fail(Code::invalid, "policy: longer than 262144 bytes");
+  }
   return policy;
 }
 
@@ -87,19 +103,45 @@ Result<> check_static_part(const SandboxRow& sandbox, const PolicyRow& next) {
               "here");
 }
 
+// What the request adds to the sandbox's annotations; the whole is read with every poll, and so is
+// limited as a whole.
+Result<std::map<std::string, std::string>> merged_annotations(
+    const v1::UpdateConfigRequest& request, const SandboxRow& sandbox) {
+  TRY(check_annotations(request.annotations()));
+  auto all = request.annotations();
+  all.insert(sandbox.notes.annotations.begin(), sandbox.notes.annotations.end());
+  if (!request.annotations().empty()) TRY(check_annotations(all));
+  return std::map<std::string, std::string>(all.begin(), all.end());
+}
+
+// From reading the annotations to writing them back, for the calls of this process: the store
+// writes them apart from the resource version, by which other gateways' calls are noticed.
+std::mutex annotations_mutex;
+
+// Annotations are written over those that were read, so that nobody may have written since.
+Result<> touch(const CallContext& call, const v1::UpdateConfigRequest& request,
+               const SandboxRow& sandbox) {
+  const std::uint64_t expected = request.expected_resource_version();
+  if (request.annotations().empty()) return call.store().touch_sandbox(sandbox.id, expected);
+  if (expected != 0 && expected != sandbox.resource_version)
+    return fail(Code::conflict,
+                "the sandbox's resource version is not " + std::to_string(expected));
+  return call.store().touch_sandbox(sandbox.id, sandbox.resource_version);
+}
+
 Result<> change_policy(const CallContext& call, const v1::UpdateConfigRequest& request,
                        v1::UpdateConfigResponse& response) {
-  TRY(check_annotations(request.annotations()));
+  std::unique_lock lock(annotations_mutex, std::defer_lock);
+  if (!request.annotations().empty()) lock.lock();
   TRY_ASSIGN(const SandboxRow sandbox, find_sandbox(call, request.name(), request.workspace()));
+  TRY_ASSIGN(const auto annotations, merged_annotations(request, sandbox));
   TRY_ASSIGN(const WirePolicy policy, changed_policy(request, sandbox));
   TRY_ASSIGN(PolicyRow row, policy_row(policy, call.now()));
   TRY(check_static_part(sandbox, row));
   row.provenance.insert(request.annotations().begin(), request.annotations().end());
-  TRY(call.store().touch_sandbox(sandbox.id, request.expected_resource_version()));
+  TRY(touch(call, request, sandbox));
   TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, row));
   if (!request.annotations().empty()) {
-    auto annotations = sandbox.notes.annotations;
-    for (const auto& [key, value] : request.annotations()) annotations[key] = value;
     TRY(call.store().set_annotations(sandbox.id, annotations));
     *response.mutable_annotations() = {annotations.begin(), annotations.end()};
   }
@@ -152,6 +194,13 @@ constexpr const char* no_global_policy = "a policy of the whole gateway is not s
 
 }  // namespace
 
+Result<SandboxRow> addressed_sandbox(const CallContext& call, const std::string& name,
+                                     const std::string& workspace) {
+  if (call.caller.kind != PrincipalKind::sandbox) return find_sandbox(call, name, workspace);
+  TRY(check_workspace(workspace));
+  return call.store().sandbox_by_id(call.caller.sandbox_id);
+}
+
 Result<NewRevision> add_revision(const CallContext& call, const SandboxRow& sandbox,
                                  const WirePolicy& policy) {
   TRY_ASSIGN(const PolicyRow row, policy_row(policy, call.now()));
@@ -177,14 +226,11 @@ Result<> get_policy_status(const CallContext& call,
                            v1::GetSandboxPolicyStatusResponse& response) {
   if (request.global()) return fail(Code::unsupported, no_global_policy);
   TRY_ASSIGN(const SandboxRow sandbox, find_sandbox(call, request.name(), request.workspace()));
-  TRY_ASSIGN(const auto rows, call.store().policies(sandbox.id));
   const std::uint32_t wanted = request.version() == 0 ? sandbox.policy_version : request.version();
-  for (const PolicyRow& row : rows) {
-    if (row.status == "loaded") response.set_active_version(row.version);
-    if (row.version == wanted) TRY(fill(row, *response.mutable_revision()));
-  }
-  if (response.has_revision()) return {};
-  return fail(Code::not_found, "policy revision not found");
+  TRY_ASSIGN(const PolicyRow row, call.store().policy(sandbox.id, wanted));
+  TRY_ASSIGN(const std::uint32_t active, call.store().loaded_version(sandbox.id));
+  response.set_active_version(active);
+  return fill(row, *response.mutable_revision());
 }
 
 Result<> list_policies(const CallContext& call, const v1::ListSandboxPoliciesRequest& request,
@@ -194,7 +240,13 @@ Result<> list_policies(const CallContext& call, const v1::ListSandboxPoliciesReq
   TRY_ASSIGN(auto rows, call.store().policies(sandbox.id));
   std::reverse(rows.begin(), rows.end());  // newest first
   cut_page(rows, request.limit(), request.offset());
-  for (const PolicyRow& row : rows) TRY(fill(row, *response.add_revisions()));
+  AnswerSpace space;
+  for (const PolicyRow& row : rows) {
+    v1::SandboxPolicyRevision revision;
+    TRY(fill(row, revision));
+    if (!space.takes(revision)) break;
+    *response.add_revisions() = std::move(revision);
+  }
   return {};
 }
 

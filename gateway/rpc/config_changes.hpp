@@ -8,11 +8,16 @@
 namespace keyward::gateway {
 
 // A user replaces the policy, changes parts of it, or sets a setting; what a program was started
-// with (all but the network rules) stays.  A sandbox may bring the paths that its own system needs
-// (OpenShell's supervisor does so at its start), never a network rule: an image must not write the
-// policy of what runs in it.
+// with (all but the network rules) stays.  A sandbox that has no policy yet may bring the paths
+// that its own system needs (OpenShell's supervisor does so at its start), and later say the same
+// that is there: an image must not write the policy of what runs in it.
 Result<> update_config(const CallContext& call, const openshell::v1::UpdateConfigRequest& request,
                        openshell::v1::UpdateConfigResponse& response);
+
+// The sandbox that a request names.  A sandbox that calls is always itself: by now its name may be
+// another's.
+Result<SandboxRow> addressed_sandbox(const CallContext& call, const std::string& name,
+                                     const std::string& workspace);
 
 struct NewRevision {
   std::uint32_t version = 0;

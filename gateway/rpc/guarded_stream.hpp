@@ -8,9 +8,12 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "gateway/rpc/admission.hpp"
+#include "gateway/rpc/status.hpp"
+#include "identity/jwt/sandbox_token.hpp"
 
 namespace keyward::gateway {
 
@@ -19,15 +22,25 @@ template <class Reactor>
 class GuardedStream : public Reactor {
  public:
   static constexpr std::chrono::seconds look_interval{5};
+  static constexpr std::chrono::seconds first_frame_limit{10};
 
   GuardedStream(grpc::CallbackServerContext& context, const ServiceDeps& deps, const char* method)
-      : deps_(deps), context_(context), call_{method} {}
+      : deps_(deps),
+        context_(context),
+        call_{method},
+        authorization_(metadata_of(context, "authorization")),
+        certificate_(certificate_of(context)) {}
 
-  // gRPC keeps a bare pointer until OnDone().
+  // gRPC keeps a bare pointer until OnDone().  A caller that nobody knows gets no further.
   template <class Stream>
   static Stream* open(std::shared_ptr<Stream> stream) {
     Stream* opened = stream.get();
     opened->self_ = std::move(stream);
+    if (const Result<> known = opened->check_known(); !known) {
+      opened->end(known);
+      return opened;
+    }
+    opened->look_later();
     opened->begin();
     return opened;
   }
@@ -35,9 +48,10 @@ class GuardedStream : public Reactor {
   void OnDone() final {
     std::shared_ptr<GuardedStream> last;
     {
+      // A look that is under way ends first: what it uses may go away after this.
+      const std::lock_guard look_lock(look_mutex_);
       const std::lock_guard lock(mutex_);
-      ended_ = true;
-      done_ = true;
+      ended_ = done_ = true;
       alarm_.reset();
       last = std::move(self_);
     }
@@ -47,30 +61,43 @@ class GuardedStream : public Reactor {
  protected:
   virtual void begin() = 0;
   virtual void on_end() {}                   // nothing is under way any more
-  virtual Result<> on_look() { return {}; }  // beside the question for the caller
+  virtual Result<> on_look() { return {}; }  // beside the question for the caller; one at a time
   virtual std::chrono::seconds interval() const { return look_interval; }
+  // Whether the stream may go on after its token was refreshed, until that token's own end.
+  virtual bool outlives_refresh() const { return false; }
 
-  // Of the first frame.  From here on the caller is asked for again.
+  // Of the first frame.
   Result<Principal> admit_stream(Requested::By by, const std::string& sandbox) {
-    call_.by = by;
-    call_.sandbox = sandbox;
-    TRY_ASSIGN(Principal principal, admit(deps_, context_, call_));
-    admitted_ = true;
+    Call call = call_;
+    call.by = by;
+    call.sandbox = sandbox;
+    TRY_ASSIGN(Principal principal, admit(deps_, context_, call));
     const std::lock_guard lock(mutex_);
-    look_later();
+    call_ = std::move(call);
+    caller_ = principal;
     return principal;
   }
 
   // Neither a decision to be recorded nor a call to be counted.
   Result<> check_again() {
-    const auto principal = authenticate(deps_, context_, call_.name);
+    const auto [call, caller] = state();
+    if (!caller) return {};  // has still to say what it wants
+    if (outlives_refresh() && caller->kind == PrincipalKind::sandbox && !caller->jti.empty())
+      return check_token(*caller);
+    const auto principal = deps_.authenticators.authenticate(
+        {authorization_.reveal(), "", call.name, certificate()}, deps_.clock.now());
     // Not UNAUTHENTICATED: OpenShell's supervisor would then never try again.
-    if (!principal && principal.error().code == Code::unauthenticated)
-      return fail(Code::conflict,
-                  "the token does not authenticate any more; open the stream anew with the current "
-                  "one");
+    if (!principal && principal.error().code == Code::unauthenticated) return token_is_over();
     if (!principal) return tl::unexpected(principal.error());
-    return authorize(*principal, call_.name, {call_.by, call_.sandbox});
+    return authorize(*principal, call.name, {call.by, call.sandbox});
+  }
+
+  // One more frame of an admitted stream, against the limit of its caller.
+  Result<> count_frame() {
+    const auto [call, caller] = state();
+    if (caller && deps_.limits.principals.allow("sandbox:" + caller->sandbox_id, deps_.clock.now()))
+      return {};
+    return fail(Code::exhausted, "rate limit exceeded for this caller");
   }
 
   // Only the first one counts.
@@ -90,41 +117,95 @@ class GuardedStream : public Reactor {
     const std::lock_guard lock(mutex_);
     if (!ended_) this->StartWrite(&message);
   }
+  Result<> look_now() {
+    const std::lock_guard look_lock(look_mutex_);
+    return on_look();
+  }
 
-  std::weak_ptr<GuardedStream> weak() const { return self_; }
-  const std::string& sandbox_id() const { return call_.sandbox; }
-  bool is_admitted() const { return admitted_; }
+  std::weak_ptr<GuardedStream> weak() {
+    const std::lock_guard lock(mutex_);
+    return self_;
+  }
+  std::string sandbox_id() { return state().first.sandbox; }
+  bool is_admitted() { return state().second.has_value(); }
 
   const ServiceDeps deps_;
-
-  grpc::CallbackServerContext& context_;
+  grpc::CallbackServerContext& context_;  // only before OnDone()
 
  private:
-  // With the lock.  A new alarm each time: an alarm must not be set from within its own call.
-  void look_later() {
-    if (ended_) return;
-    alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(std::chrono::system_clock::now() + interval(), [weak = weak()](bool fired) {
-      if (const auto stream = weak.lock(); fired && stream) stream->look();
-    });
+  static tl::unexpected<Error> token_is_over() {
+    return fail(Code::conflict,
+                "the token does not authenticate any more; open the stream anew with the current "
+                "one");
   }
+
+  // Refused as any call without a caller is: counted by its source, and recorded.
+  Result<> check_known() {
+    const auto principal = deps_.authenticators.authenticate(
+        {authorization_.reveal(), "", call_.name, certificate()}, deps_.clock.now());
+    if (principal && authorize(*principal, call_.name)) return {};
+    const auto admitted = admit(deps_, context_, call_);
+    return admitted ? Result<>() : tl::unexpected(admitted.error());
+  }
+
+  Result<> check_token(const Principal& caller) {
+    if (deps_.clock.now() > caller.expires + identity::clock_leeway) return token_is_over();
+    TRY_ASSIGN(const TokenStatus status, deps_.store.token_status(caller.jti));
+    const bool good = status.state == TokenState::active || status.state == TokenState::superseded;
+    return good ? Result<>() : token_is_over();
+  }
+
+  void look_later() {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    // A new one each time: an alarm must not be set from within its own call.
+    alarm_ = std::make_unique<grpc::Alarm>();
+    alarm_->Set(std::chrono::system_clock::now() + interval(),
+                [weak = std::weak_ptr<GuardedStream>(self_)](bool fired) {
+                  if (const auto stream = weak.lock(); fired && stream) stream->look();
+                });
+  }
+
   void look() {
     Result<> good;
     {
-      const std::lock_guard lock(mutex_);
-      if (done_) return;  // the context is gone
-      good = check_again();
-      look_later();
+      const std::lock_guard look_lock(look_mutex_);
+      if (is_done()) return;
+      waited_ += interval();
+      good = is_admitted() || waited_ < first_frame_limit
+                 ? check_again()
+                 : fail(Code::invalid, "the first frame has not come within 10 s");
+      if (good) good = on_look();
     }
-    if (good) good = on_look();
-    if (!good) end(good);
+    // A database that is away for a moment ends nothing; each frame is checked anyway.
+    if (good || is_own_trouble(good.error())) return look_later();
+    end(good);
   }
 
+  bool is_done() {
+    const std::lock_guard lock(mutex_);
+    return done_;
+  }
+  std::pair<Call, std::optional<Principal>> state() {
+    const std::lock_guard lock(mutex_);
+    return {call_, caller_};
+  }
+  // Where no token is presented.
+  const CertificateSubject* certificate() const {
+    return authorization_.empty() && certificate_ ? &*certificate_ : nullptr;
+  }
+
+  std::mutex look_mutex_;  // before mutex_
+  std::chrono::seconds waited_{0};
+  std::mutex mutex_;  // guards what follows, and that nothing starts after Finish()
   Call call_;
-  std::mutex mutex_;
-  bool admitted_ = false, ended_ = false, done_ = false;
+  std::optional<Principal> caller_;  // none: not admitted yet
+  bool ended_ = false, done_ = false;
   std::unique_ptr<grpc::Alarm> alarm_;
   std::shared_ptr<GuardedStream> self_;
+
+  const Secret authorization_;
+  const std::optional<CertificateSubject> certificate_;
 };
 
 }  // namespace keyward::gateway

@@ -93,7 +93,10 @@ Result<> get_bundle(const CallContext& call, const v1::GetInferenceBundleRequest
     for (const ProviderRow& provider : providers) {
       if (provider.name != route.provider_name()) continue;
       auto resolved = resolve(call, provider, route);
-      if (!resolved && resolved.error().code == Code::precondition) continue;  // no route any more
+      // No route any more: its profile has changed or is gone.
+      if (!resolved &&
+          (resolved.error().code == Code::precondition || resolved.error().code == Code::not_found))
+        continue;
       if (!resolved) return tl::unexpected(resolved.error());
       *response.add_routes() = std::move(*resolved);
     }
@@ -116,7 +119,7 @@ Result<> set_route(const CallContext& call, const v1::SetInferenceRouteRequest& 
     return fail(Code::invalid, "model_id: 1 to 256 bytes");
   if (request.timeout_secs() > timeout_limit)
     return fail(Code::invalid, "timeout_secs: at most 3600");
-  TRY_ASSIGN(const ProviderRow provider, call.store().provider_by_name(request.provider_name()));
+  TRY_ASSIGN(const ProviderOutline provider, call.store().outline_by_name(request.provider_name()));
   TRY_ASSIGN(const Profile profile, find_profile(call.store(), provider.type));
   TRY(base_url_of(profile));
   v1::GetInferenceRouteResponse route;

@@ -10,6 +10,10 @@ namespace {
 
 namespace v1 = openshell::inference::v1;
 
+Call about(const char* method, const std::string& route) {
+  return {method, Requested::By::caller, "", route.empty() ? "inference.local" : route};
+}
+
 class InferenceService final : public v1::Inference::Service {
  public:
   explicit InferenceService(ServiceDeps deps) : deps_(deps) {}
@@ -22,17 +26,20 @@ class InferenceService final : public v1::Inference::Service {
   grpc::Status SetInferenceRoute(grpc::ServerContext* context,
                                  const v1::SetInferenceRouteRequest* request,
                                  v1::SetInferenceRouteResponse* response) override {
-    return serve(deps_, *context, {"SetInferenceRoute"}).by(set_route, *request, *response);
+    return serve(deps_, *context, about("SetInferenceRoute", request->route_name()))
+        .by(set_route, *request, *response);
   }
   grpc::Status GetInferenceRoute(grpc::ServerContext* context,
                                  const v1::GetInferenceRouteRequest* request,
                                  v1::GetInferenceRouteResponse* response) override {
-    return serve(deps_, *context, {"GetInferenceRoute"}).by(get_route, *request, *response);
+    return serve(deps_, *context, about("GetInferenceRoute", request->route_name()))
+        .by(get_route, *request, *response);
   }
   grpc::Status DeleteInferenceRoute(grpc::ServerContext* context,
                                     const v1::DeleteInferenceRouteRequest* request,
                                     v1::DeleteInferenceRouteResponse* response) override {
-    return serve(deps_, *context, {"DeleteInferenceRoute"}).by(delete_route, *request, *response);
+    return serve(deps_, *context, about("DeleteInferenceRoute", request->route_name()))
+        .by(delete_route, *request, *response);
   }
 
  private:

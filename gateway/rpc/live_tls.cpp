@@ -64,6 +64,8 @@ Result<bool> LiveTls::replace(const ServerTls& tls) {
   all.append(tls.client_ca_pem);
   if (all.fingerprint() == fingerprint_) return false;
   TRY(check(tls));
+  if (asks_ && tls.client_ca_pem.empty())
+    return fail(Code::invalid, "the clients' CA: the file is empty");
   ++generation_;
   TRY_ASSIGN(UniqueFd pair_file, memory_file(pair.reveal(), generation_));
   TRY_ASSIGN(UniqueFd ca_file, memory_file(tls.client_ca_pem, generation_));

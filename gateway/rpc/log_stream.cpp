@@ -6,7 +6,8 @@ namespace {
 
 namespace v1 = openshell::v1;
 
-constexpr int batch_limit = 500;  // lines; the message limit bounds their bytes
+constexpr int nameless_limit = 8;  // batches
+constexpr int batch_limit = 500;   // lines; the message limit bounds their bytes
 
 LogLine line_of(v1::SandboxLogLine& wire) {
   LogLine line;
@@ -35,13 +36,16 @@ class LogStream final : public GuardedStream<grpc::ServerReadReactor<v1::PushSan
  private:
   Result<> take() {
     const std::string& id = batch_.sandbox_id();
-    if (id.empty()) return {};  // as OpenShell's gateway does: skipped
+    // As OpenShell's gateway does: skipped.
+    if (id.empty())
+      return ++nameless_ < nameless_limit ? Result<>()
+                                          : fail(Code::invalid, "sandbox_id is required");
     if (!is_admitted())
       TRY(admit_stream(Requested::By::id, id));
     else if (id != sandbox_id())
       return fail(Code::denied, "log stream sandbox_id changed after validation");
     else
-      TRY(check_again());
+      TRY(check_frame());
     if (batch_.logs_size() > batch_limit)
       return fail(Code::invalid,
                   "more than " + std::to_string(batch_limit) + " lines in one batch");
@@ -51,7 +55,13 @@ class LogStream final : public GuardedStream<grpc::ServerReadReactor<v1::PushSan
     return {};
   }
 
+  Result<> check_frame() {
+    TRY(count_frame());
+    return check_again();
+  }
+
   v1::PushSandboxLogsRequest batch_;
+  int nameless_ = 0;
 };
 
 }  // namespace

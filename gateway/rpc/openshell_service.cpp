@@ -27,6 +27,19 @@ using WithRelay = v1::OpenShell::WithCallbackMethod_RelayStream<WithSession>;
 using WithForward = v1::OpenShell::WithCallbackMethod_ForwardTcp<WithRelay>;
 using Base = v1::OpenShell::WithCallbackMethod_WatchSandbox<WithForward>;
 
+// A call that is authorized by who calls alone, about what has this name.
+Call about(const char* method, std::string target) {
+  return {method, Requested::By::caller, "", std::move(target)};
+}
+std::string pair(const std::string& sandbox, const std::string& part) {
+  return sandbox + "/" + part;
+}
+std::string ids_of(const v1::ImportProviderProfilesRequest& request) {
+  std::string ids;
+  for (const auto& item : request.profiles()) ids += (ids.empty() ? "" : ",") + item.profile().id();
+  return ids;
+}
+
 // One line for each method: what it is about, and who handles it.
 class OpenShellService final : public Base {
  public:
@@ -85,11 +98,13 @@ class OpenShellService final : public Base {
   }
   grpc::Status CreateSandbox(grpc::ServerContext* context, const v1::CreateSandboxRequest* request,
                              v1::SandboxResponse* response) override {
-    return serve(deps_, *context, {"CreateSandbox"}).by(create_sandbox, *request, *response);
+    return serve(deps_, *context, about("CreateSandbox", request->name()))
+        .by(create_sandbox, *request, *response);
   }
   grpc::Status GetSandbox(grpc::ServerContext* context, const v1::GetSandboxRequest* request,
                           v1::SandboxResponse* response) override {
-    return serve(deps_, *context, {"GetSandbox"}).by(get_sandbox, *request, *response);
+    return serve(deps_, *context, about("GetSandbox", request->name()))
+        .by(get_sandbox, *request, *response);
   }
   grpc::Status ListSandboxes(grpc::ServerContext* context, const v1::ListSandboxesRequest* request,
                              v1::ListSandboxesResponse* response) override {
@@ -97,24 +112,29 @@ class OpenShellService final : public Base {
   }
   grpc::Status DeleteSandbox(grpc::ServerContext* context, const v1::DeleteSandboxRequest* request,
                              v1::DeleteSandboxResponse* response) override {
-    return serve(deps_, *context, {"DeleteSandbox"}).by(delete_sandbox, *request, *response);
+    return serve(deps_, *context, about("DeleteSandbox", request->name()))
+        .by(delete_sandbox, *request, *response);
   }
   grpc::Status ListSandboxProviders(grpc::ServerContext* context,
                                     const v1::ListSandboxProvidersRequest* request,
                                     v1::ListSandboxProvidersResponse* response) override {
-    return serve(deps_, *context, {"ListSandboxProviders"})
+    return serve(deps_, *context, about("ListSandboxProviders", request->sandbox_name()))
         .by(list_sandbox_providers, *request, *response);
   }
   grpc::Status AttachSandboxProvider(grpc::ServerContext* context,
                                      const v1::AttachSandboxProviderRequest* request,
                                      v1::AttachSandboxProviderResponse* response) override {
-    return serve(deps_, *context, {"AttachSandboxProvider"})
+    return serve(deps_, *context,
+                 about("AttachSandboxProvider",
+                       pair(request->sandbox_name(), request->provider_name())))
         .by(attach_sandbox_provider, *request, *response);
   }
   grpc::Status DetachSandboxProvider(grpc::ServerContext* context,
                                      const v1::DetachSandboxProviderRequest* request,
                                      v1::DetachSandboxProviderResponse* response) override {
-    return serve(deps_, *context, {"DetachSandboxProvider"})
+    return serve(deps_, *context,
+                 about("DetachSandboxProvider",
+                       pair(request->sandbox_name(), request->provider_name())))
         .by(detach_sandbox_provider, *request, *response);
   }
   grpc::Status GetSandboxLogs(grpc::ServerContext* context,
@@ -126,11 +146,13 @@ class OpenShellService final : public Base {
   grpc::Status CreateProvider(grpc::ServerContext* context,
                               const v1::CreateProviderRequest* request,
                               v1::ProviderResponse* response) override {
-    return serve(deps_, *context, {"CreateProvider"}).by(create_provider, *request, *response);
+    return serve(deps_, *context, about("CreateProvider", request->provider().metadata().name()))
+        .by(create_provider, *request, *response);
   }
   grpc::Status GetProvider(grpc::ServerContext* context, const v1::GetProviderRequest* request,
                            v1::ProviderResponse* response) override {
-    return serve(deps_, *context, {"GetProvider"}).by(get_provider, *request, *response);
+    return serve(deps_, *context, about("GetProvider", request->name()))
+        .by(get_provider, *request, *response);
   }
   grpc::Status ListProviders(grpc::ServerContext* context, const v1::ListProvidersRequest* request,
                              v1::ListProvidersResponse* response) override {
@@ -139,12 +161,14 @@ class OpenShellService final : public Base {
   grpc::Status UpdateProvider(grpc::ServerContext* context,
                               const v1::UpdateProviderRequest* request,
                               v1::ProviderResponse* response) override {
-    return serve(deps_, *context, {"UpdateProvider"}).by(update_provider, *request, *response);
+    return serve(deps_, *context, about("UpdateProvider", request->provider().metadata().name()))
+        .by(update_provider, *request, *response);
   }
   grpc::Status DeleteProvider(grpc::ServerContext* context,
                               const v1::DeleteProviderRequest* request,
                               v1::DeleteProviderResponse* response) override {
-    return serve(deps_, *context, {"DeleteProvider"}).by(delete_provider, *request, *response);
+    return serve(deps_, *context, about("DeleteProvider", request->name()))
+        .by(delete_provider, *request, *response);
   }
   grpc::Status ListProviderProfiles(grpc::ServerContext* context,
                                     const v1::ListProviderProfilesRequest* request,
@@ -154,18 +178,19 @@ class OpenShellService final : public Base {
   grpc::Status GetProviderProfile(grpc::ServerContext* context,
                                   const v1::GetProviderProfileRequest* request,
                                   v1::ProviderProfileResponse* response) override {
-    return serve(deps_, *context, {"GetProviderProfile"}).by(get_profile, *request, *response);
+    return serve(deps_, *context, about("GetProviderProfile", request->id()))
+        .by(get_profile, *request, *response);
   }
   grpc::Status ImportProviderProfiles(grpc::ServerContext* context,
                                       const v1::ImportProviderProfilesRequest* request,
                                       v1::ImportProviderProfilesResponse* response) override {
-    return serve(deps_, *context, {"ImportProviderProfiles"})
+    return serve(deps_, *context, about("ImportProviderProfiles", ids_of(*request)))
         .by(import_profiles, *request, *response);
   }
   grpc::Status UpdateProviderProfiles(grpc::ServerContext* context,
                                       const v1::UpdateProviderProfilesRequest* request,
                                       v1::UpdateProviderProfilesResponse* response) override {
-    return serve(deps_, *context, {"UpdateProviderProfiles"})
+    return serve(deps_, *context, about("UpdateProviderProfiles", request->id()))
         .by(update_profile, *request, *response);
   }
   grpc::Status LintProviderProfiles(grpc::ServerContext* context,
@@ -176,7 +201,7 @@ class OpenShellService final : public Base {
   grpc::Status DeleteProviderProfile(grpc::ServerContext* context,
                                      const v1::DeleteProviderProfileRequest* request,
                                      v1::DeleteProviderProfileResponse* response) override {
-    return serve(deps_, *context, {"DeleteProviderProfile"})
+    return serve(deps_, *context, about("DeleteProviderProfile", request->id()))
         .by(delete_profile, *request, *response);
   }
   grpc::Status GetGatewayConfig(grpc::ServerContext* context,
@@ -186,19 +211,21 @@ class OpenShellService final : public Base {
   }
   grpc::Status UpdateConfig(grpc::ServerContext* context, const v1::UpdateConfigRequest* request,
                             v1::UpdateConfigResponse* response) override {
-    return serve(deps_, *context, {"UpdateConfig", Requested::By::name, request->name()})
+    return serve(deps_, *context,
+                 {"UpdateConfig", Requested::By::name, request->name(), request->setting_key()})
         .by(update_config, *request, *response);
   }
   grpc::Status GetSandboxPolicyStatus(grpc::ServerContext* context,
                                       const v1::GetSandboxPolicyStatusRequest* request,
                                       v1::GetSandboxPolicyStatusResponse* response) override {
-    return serve(deps_, *context, {"GetSandboxPolicyStatus"})
+    return serve(deps_, *context, about("GetSandboxPolicyStatus", request->name()))
         .by(get_policy_status, *request, *response);
   }
   grpc::Status ListSandboxPolicies(grpc::ServerContext* context,
                                    const v1::ListSandboxPoliciesRequest* request,
                                    v1::ListSandboxPoliciesResponse* response) override {
-    return serve(deps_, *context, {"ListSandboxPolicies"}).by(list_policies, *request, *response);
+    return serve(deps_, *context, about("ListSandboxPolicies", request->name()))
+        .by(list_policies, *request, *response);
   }
   grpc::Status SubmitPolicyAnalysis(grpc::ServerContext* context,
                                     const v1::SubmitPolicyAnalysisRequest* request,
@@ -215,38 +242,48 @@ class OpenShellService final : public Base {
   grpc::Status ApproveDraftChunk(grpc::ServerContext* context,
                                  const v1::ApproveDraftChunkRequest* request,
                                  v1::ApproveDraftChunkResponse* response) override {
-    return serve(deps_, *context, {"ApproveDraftChunk"}).by(approve_chunk, *request, *response);
+    return serve(deps_, *context,
+                 about("ApproveDraftChunk", pair(request->name(), request->chunk_id())))
+        .by(approve_chunk, *request, *response);
   }
   grpc::Status RejectDraftChunk(grpc::ServerContext* context,
                                 const v1::RejectDraftChunkRequest* request,
                                 v1::RejectDraftChunkResponse* response) override {
-    return serve(deps_, *context, {"RejectDraftChunk"}).by(reject_chunk, *request, *response);
+    return serve(deps_, *context,
+                 about("RejectDraftChunk", pair(request->name(), request->chunk_id())))
+        .by(reject_chunk, *request, *response);
   }
   grpc::Status ApproveAllDraftChunks(grpc::ServerContext* context,
                                      const v1::ApproveAllDraftChunksRequest* request,
                                      v1::ApproveAllDraftChunksResponse* response) override {
-    return serve(deps_, *context, {"ApproveAllDraftChunks"})
+    return serve(deps_, *context, about("ApproveAllDraftChunks", request->name()))
         .by(approve_all_chunks, *request, *response);
   }
   grpc::Status EditDraftChunk(grpc::ServerContext* context,
                               const v1::EditDraftChunkRequest* request,
                               v1::EditDraftChunkResponse* response) override {
-    return serve(deps_, *context, {"EditDraftChunk"}).by(edit_chunk, *request, *response);
+    return serve(deps_, *context,
+                 about("EditDraftChunk", pair(request->name(), request->chunk_id())))
+        .by(edit_chunk, *request, *response);
   }
   grpc::Status UndoDraftChunk(grpc::ServerContext* context,
                               const v1::UndoDraftChunkRequest* request,
                               v1::UndoDraftChunkResponse* response) override {
-    return serve(deps_, *context, {"UndoDraftChunk"}).by(undo_chunk, *request, *response);
+    return serve(deps_, *context,
+                 about("UndoDraftChunk", pair(request->name(), request->chunk_id())))
+        .by(undo_chunk, *request, *response);
   }
   grpc::Status ClearDraftChunks(grpc::ServerContext* context,
                                 const v1::ClearDraftChunksRequest* request,
                                 v1::ClearDraftChunksResponse* response) override {
-    return serve(deps_, *context, {"ClearDraftChunks"}).by(clear_chunks, *request, *response);
+    return serve(deps_, *context, about("ClearDraftChunks", request->name()))
+        .by(clear_chunks, *request, *response);
   }
   grpc::Status GetDraftHistory(grpc::ServerContext* context,
                                const v1::GetDraftHistoryRequest* request,
                                v1::GetDraftHistoryResponse* response) override {
-    return serve(deps_, *context, {"GetDraftHistory"}).by(get_draft_history, *request, *response);
+    return serve(deps_, *context, about("GetDraftHistory", request->name()))
+        .by(get_draft_history, *request, *response);
   }
 
   grpc::ServerReadReactor<v1::PushSandboxLogsRequest>* PushSandboxLogs(

@@ -1,7 +1,5 @@
 #include <grpcpp/grpcpp.h>
 
-#include <set>
-
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "gateway/authz/guard.hpp"
@@ -37,12 +35,12 @@ void fill_record(const LogLine& line, v1::LogLine& wire) {
   wire.mutable_fields()->insert(line.fields.begin(), line.fields.end());
 }
 
-void fill_record(const ProviderRow& row, v1::ProviderRecord& record) {
+void fill_record(const ProviderOutline& row, v1::ProviderRecord& record) {
   record.set_id(row.id);
   record.set_name(row.name);
   record.set_type(row.type);
   record.set_created_at_ms(unix_millis(row.created));
-  for (const auto& [name, value] : row.credentials) record.add_credential_names(name);
+  for (const std::string& name : row.variables) record.add_credential_names(name);
   record.mutable_config()->insert(row.config.begin(), row.config.end());
   for (const std::string& binding : row.bindings) record.add_bindings(binding);
 }
@@ -72,7 +70,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status CreateSandbox(grpc::ServerContext*, const v1::CreateSandboxRequest* request,
                              v1::SandboxRecord* response) override {
-    return answer("CreateSandbox", [&]() -> Result<> {
+    return answer({"CreateSandbox", request->name()}, [&]() -> Result<> {
       TRY(check_name("sandbox", request->name()));
       NewSandboxRow row{random_uuid(), request->name(), deps_.clock.now(), {}};
       if (!request->policy_yaml().empty()) {  // without one the supervisor denies everything
@@ -80,7 +78,6 @@ class OperatorService final : public v1::Operator::Service {
                    policy_row(request->policy_yaml(), request->policy_file(), row.created));
         row.policy->version = 1;
       }
-      TRY(check_together(deps_.store, {request->providers().begin(), request->providers().end()}));
       TRY(deps_.store.create_sandbox(row,
                                      {request->providers().begin(), request->providers().end()}));
       TRY_ASSIGN(const SandboxRow made, deps_.store.sandbox_by_id(row.id));
@@ -90,7 +87,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status ListSandboxes(grpc::ServerContext*, const v1::ListSandboxesRequest*,
                              v1::ListSandboxesResponse* response) override {
-    return answer("ListSandboxes", [&]() -> Result<> {
+    return answer({"ListSandboxes", ""}, [&]() -> Result<> {
       TRY_ASSIGN(const auto rows, deps_.store.sandboxes());
       for (const SandboxRow& row : rows) TRY(fill(row, *response->add_sandboxes()));
       return {};
@@ -99,7 +96,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status GetSandbox(grpc::ServerContext*, const v1::SandboxName* request,
                           v1::SandboxRecord* response) override {
-    return answer("GetSandbox", [&]() -> Result<> {
+    return answer({"GetSandbox", request->name()}, [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow row, deps_.store.sandbox_by_name(request->name()));
       return fill(row, *response);
     });
@@ -107,10 +104,12 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status DeleteSandbox(grpc::ServerContext*, const v1::SandboxName* request,
                              v1::DeleteSandboxResponse* response) override {
-    return answer("DeleteSandbox", [&]() -> Result<> {
+    return answer({"DeleteSandbox", request->name()}, [&]() -> Result<> {
       const auto sandbox = deps_.store.sandbox_by_name(request->name());
-      TRY_ASSIGN(const bool deleted, deps_.store.delete_sandbox(request->name()));
-      if (deleted && sandbox) deps_.logs.forget(sandbox->id);
+      if (!sandbox && sandbox.error().code == Code::not_found) return {};
+      if (!sandbox) return tl::unexpected(sandbox.error());
+      TRY_ASSIGN(const bool deleted, deps_.store.delete_sandbox_by_id(sandbox->id));
+      deps_.logs.forget(sandbox->id);
       response->set_deleted(deleted);
       return {};
     });
@@ -118,7 +117,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status IssueToken(grpc::ServerContext*, const v1::SandboxName* request,
                           v1::IssuedToken* response) override {
-    return answer("IssueToken", [&]() -> Result<> {
+    return answer({"IssueToken", request->name()}, [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow row, deps_.store.sandbox_by_name(request->name()));
       TRY_ASSIGN(const IssuedToken issued, deps_.issuer.issue(row.id, deps_.clock.now()));
       response->set_token(std::string(issued.token.reveal()));
@@ -130,7 +129,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status GetLogs(grpc::ServerContext*, const v1::GetLogsRequest* request,
                        v1::GetLogsResponse* response) override {
-    return answer("GetLogs", [&]() -> Result<> {
+    return answer({"GetLogs", request->sandbox()}, [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
       for (const LogLine& line : deps_.logs.lines(sandbox.id, request->after())) {
         if (response->ByteSizeLong() > answer_limit) break;  // the rest: asked for by its number
@@ -142,7 +141,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status SetPolicy(grpc::ServerContext*, const v1::SetPolicyRequest* request,
                          v1::PolicyRecord* response) override {
-    return answer("SetPolicy", [&]() -> Result<> {
+    return answer({"SetPolicy", request->sandbox()}, [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
       TRY_ASSIGN(PolicyRow row,
                  policy_row(request->policy_yaml(), request->policy_file(), deps_.clock.now()));
@@ -157,7 +156,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status ListPolicies(grpc::ServerContext*, const v1::SandboxName* request,
                             v1::ListPoliciesResponse* response) override {
-    return answer("ListPolicies", [&]() -> Result<> {
+    return answer({"ListPolicies", request->name()}, [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->name()));
       TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
       for (const PolicyRow& row : rows) fill_record(row, *response->add_policies());
@@ -167,7 +166,7 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status GetPolicy(grpc::ServerContext*, const v1::PolicyName* request,
                          v1::PolicyRecord* response) override {
-    return answer("GetPolicy", [&]() -> Result<> {
+    return answer({"GetPolicy", request->sandbox()}, [&]() -> Result<> {
       TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
       if (sandbox.policy_version == 0)
         return fail(Code::not_found, "sandbox '" + sandbox.name + "' has no policy");
@@ -182,30 +181,31 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status CreateProvider(grpc::ServerContext*, const v1::CreateProviderRequest* request,
                               v1::ProviderRecord* response) override {
-    return answer("CreateProvider", [&]() -> Result<> {
+    return answer({"CreateProvider", request->name()}, [&]() -> Result<> {
       v1::CreateProviderRequest copy = *request;
       ProviderRow row = provider_row(copy);
       row.id = random_uuid();
       row.created = deps_.clock.now();
-      TRY(check_provider(deps_.store, row));
-      TRY(deps_.store.create_provider(row));
-      fill_record(row, *response);
+      TRY_ASSIGN(const auto profile, check_provider(deps_.store, row));
+      TRY(deps_.store.create_provider(row, profile));
+      TRY_ASSIGN(const ProviderOutline made, deps_.store.outline_by_name(row.name));
+      fill_record(made, *response);
       return {};
     });
   }
 
   grpc::Status ListProviders(grpc::ServerContext*, const v1::ListProvidersRequest*,
                              v1::ListProvidersResponse* response) override {
-    return answer("ListProviders", [&]() -> Result<> {
-      TRY_ASSIGN(const auto rows, deps_.store.providers());
-      for (const ProviderRow& row : rows) fill_record(row, *response->add_providers());
+    return answer({"ListProviders", ""}, [&]() -> Result<> {
+      TRY_ASSIGN(const auto rows, deps_.store.outlines());
+      for (const ProviderOutline& row : rows) fill_record(row, *response->add_providers());
       return {};
     });
   }
 
   grpc::Status DeleteProvider(grpc::ServerContext*, const v1::ProviderName* request,
                               v1::DeleteProviderResponse* response) override {
-    return answer("DeleteProvider", [&]() -> Result<> {
+    return answer({"DeleteProvider", request->name()}, [&]() -> Result<> {
       TRY_ASSIGN(const bool deleted, deps_.store.delete_provider(request->name()));
       response->set_deleted(deleted);
       return {};
@@ -214,32 +214,30 @@ class OperatorService final : public v1::Operator::Service {
 
   grpc::Status AttachProvider(grpc::ServerContext*, const v1::Attachment* request,
                               v1::AttachmentResult* response) override {
-    return answer("AttachProvider", [&]() -> Result<> {
-      TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_name(request->sandbox()));
-      TRY_ASSIGN(const auto attached, deps_.store.providers_of(sandbox.id));
-      std::set<std::string> names = {request->provider()};
-      for (const ProviderRow& provider : attached) names.insert(provider.name);
-      TRY(check_together(deps_.store, names));
-      TRY_ASSIGN(const bool changed, deps_.store.attach(request->sandbox(), request->provider()));
-      response->set_changed(changed);
-      return {};
-    });
+    return answer({"AttachProvider", request->sandbox() + "/" + request->provider()},
+                  [&]() -> Result<> {
+                    TRY_ASSIGN(const bool changed,
+                               deps_.store.attach(request->sandbox(), request->provider()));
+                    response->set_changed(changed);
+                    return {};
+                  });
   }
 
   grpc::Status DetachProvider(grpc::ServerContext*, const v1::Attachment* request,
                               v1::AttachmentResult* response) override {
-    return answer("DetachProvider", [&]() -> Result<> {
-      TRY_ASSIGN(const bool changed, deps_.store.detach(request->sandbox(), request->provider()));
-      response->set_changed(changed);
-      return {};
-    });
+    return answer({"DetachProvider", request->sandbox() + "/" + request->provider()},
+                  [&]() -> Result<> {
+                    TRY_ASSIGN(const bool changed,
+                               deps_.store.detach(request->sandbox(), request->provider()));
+                    response->set_changed(changed);
+                    return {};
+                  });
   }
 
  private:
   Result<PolicyRow> find_policy(const SandboxRow& sandbox, std::uint32_t version) {
-    TRY_ASSIGN(const auto rows, deps_.store.policies(sandbox.id));
-    for (const PolicyRow& row : rows)
-      if (row.version == version) return row;
+    auto row = deps_.store.policy(sandbox.id, version);
+    if (row || row.error().code != Code::not_found) return row;
     return fail(Code::not_found, "sandbox '" + sandbox.name + "' has no revision " +
                                      std::to_string(version) + "; see: gateway policy list " +
                                      sandbox.name);
@@ -256,18 +254,22 @@ class OperatorService final : public v1::Operator::Service {
       record.set_exit_code(row.exit->code);
       record.set_exited_at_ms(unix_millis(row.exit->time));
     }
-    TRY_ASSIGN(const auto providers, deps_.store.providers_of(row.id));
-    for (const ProviderRow& provider : providers) record.add_providers(provider.name);
+    TRY_ASSIGN(const auto providers, deps_.store.provider_names_of(row.id));
+    for (const std::string& provider : providers) record.add_providers(provider);
     return {};
   }
   // Only root reaches this service: OperatorSocket asks the kernel before a connection is served.
+  struct Asked {
+    const char* name;
+    std::string target;
+  };
   template <class Handle>
-  grpc::Status answer(const char* name, Handle handle) {
+  grpc::Status answer(const Asked& asked, Handle handle) {
     const Result<> allowed = authorize({PrincipalKind::operator_, "", ""}, "operator");
     const Result<> done = allowed ? handle() : allowed;
-    deps_.audit.record({name, "operator", "", done ? nullptr : &done.error()});
+    deps_.audit.record({asked.name, "operator", "", done ? nullptr : &done.error(), asked.target});
     if (!done && is_own_trouble(done.error()))
-      log::error("request_failed", {{"method", name}, {"detail", done.error().what}});
+      log::error("request_failed", {{"method", asked.name}, {"detail", done.error().what}});
     return done ? grpc::Status::OK : to_status(done.error());
   }
 

@@ -10,24 +10,25 @@ namespace keyward::gateway {
 template <class Message>
 class Outbox {
  public:
-  static constexpr std::size_t limit = 2048;  // what a caller has not read; more is dropped
+  static constexpr std::size_t limit = std::size_t{1} << 20;  // bytes that the caller has not read
 
-  // The message to write now; null: another one is being written.
-  const Message* add(Message message) {
+  struct Added {
+    bool taken = false;              // false: it is full, and the message is gone
+    const Message* first = nullptr;  // to be written now; null: another one is being written
+  };
+  Added add(Message message) {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= limit) return nullptr;
+    if (bytes_ >= limit) return {};
+    bytes_ += size_of(message);
     queue_.push_back(std::move(message));
-    return queue_.size() == 1 ? &queue_.front() : nullptr;
+    return {true, queue_.size() == 1 ? &queue_.front() : nullptr};
   }
   // After one was written: the next; null: none.
   const Message* next() {
     const std::lock_guard lock(mutex_);
+    bytes_ -= size_of(queue_.front());
     queue_.pop_front();
     return queue_.empty() ? nullptr : &queue_.front();
-  }
-  bool is_full() const {
-    const std::lock_guard lock(mutex_);
-    return queue_.size() >= limit;
   }
   bool is_empty() const {
     const std::lock_guard lock(mutex_);
@@ -35,8 +36,11 @@ class Outbox {
   }
 
  private:
+  static std::size_t size_of(const Message& message) { return message.ByteSizeLong() + 64; }
+
   mutable std::mutex mutex_;
   std::deque<Message> queue_;  // the first one is being written; a deque keeps its address
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace keyward::gateway

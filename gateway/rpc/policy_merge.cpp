@@ -1,6 +1,7 @@
 #include "gateway/rpc/policy_merge.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "gateway/rpc/policy_rows.hpp"
 
@@ -9,6 +10,8 @@ namespace {
 
 namespace v1 = openshell::v1;
 namespace sandbox_v1 = openshell::sandbox::v1;
+constexpr int rules_limit = 100;  // of one operation
+
 using Rules = google::protobuf::Map<std::string, sandbox_v1::NetworkPolicyRule>;
 
 bool same(const google::protobuf::Message& a, const google::protobuf::Message& b) {
@@ -16,10 +19,16 @@ bool same(const google::protobuf::Message& a, const google::protobuf::Message& b
 }
 
 template <class List, class Message>
-void add_unless_there(List& list, const Message& message) {
-  const bool there =
-      std::any_of(list.begin(), list.end(), [&](const auto& each) { return same(each, message); });
-  if (!there) *list.Add() = message;
+bool has(const List& list, const Message& message) {
+  return std::any_of(list.begin(), list.end(),
+                     [&](const auto& each) { return same(each, message); });
+}
+
+template <class List, class Message>
+bool add_unless_there(List& list, const Message& message) {
+  if (has(list, message)) return false;
+  *list.Add() = message;
+  return true;
 }
 
 template <class List, class Matches>
@@ -59,7 +68,14 @@ Result<> merge(const v1::AddNetworkRule& operation, sandbox_v1::SandboxPolicy& p
   return {};
 }
 
+// An endpoint of several ports has 0 as its `port`, so that 0 would match them all.
+Result<> check_port(std::uint32_t port) {
+  if (port >= 1 && port <= 65'535) return {};
+  return fail(Code::invalid, "port must be 1 to 65535");
+}
+
 Result<> merge(const v1::RemoveNetworkEndpoint& operation, sandbox_v1::SandboxPolicy& policy) {
+  TRY(check_port(operation.port()));
   Rules& rules = *policy.mutable_network_policies();
   TRY_ASSIGN(const auto found, find_rule(rules, operation.rule_name()));
   const bool removed = remove_where(*found->second.mutable_endpoints(), [&](const auto& endpoint) {
@@ -91,32 +107,51 @@ Result<> merge(const v1::RemoveNetworkBinary& operation, sandbox_v1::SandboxPoli
   return {};
 }
 
-// The rules of requests go to every endpoint of that host and port.
-template <class Change>
-Result<> change_endpoints(const std::string& host, std::uint32_t port,
-                          sandbox_v1::SandboxPolicy& policy, Change change) {
-  bool any = false;
-  for (auto& [name, rule] : *policy.mutable_network_policies())
-    for (auto& endpoint : *rule.mutable_endpoints()) {
-      if (!serves(endpoint, host, port)) continue;
-      change(endpoint);
-      any = true;
-    }
-  if (!any) return fail(Code::invalid, "the policy has no endpoint " + words(host, port));
-  return {};
+template <class Operation, class List>
+Result<> check_rules(const Operation& operation, const List& rules) {
+  TRY(check_port(operation.port()));
+  if (rules.size() <= rules_limit) return {};
+  return fail(Code::invalid, "merge_operations: more than 100 rules in one operation");
+}
+
+struct Serving {
+  std::vector<sandbox_v1::NetworkEndpoint*> endpoints;
+  int rules = 0;  // in how many rules they stand
+};
+template <class Operation>
+Result<Serving> serving(const Operation& operation, sandbox_v1::SandboxPolicy& policy) {
+  Serving found;
+  for (auto& [name, rule] : *policy.mutable_network_policies()) {
+    const std::size_t before = found.endpoints.size();
+    for (auto& endpoint : *rule.mutable_endpoints())
+      if (serves(endpoint, operation.host(), operation.port()))
+        found.endpoints.push_back(&endpoint);
+    found.rules += found.endpoints.size() > before ? 1 : 0;
+  }
+  if (found.rules > 0) return found;
+  return fail(Code::invalid,
+              "the policy has no endpoint " + words(operation.host(), operation.port()));
 }
 
 Result<> merge(const v1::AddDenyRules& operation, sandbox_v1::SandboxPolicy& policy) {
-  return change_endpoints(operation.host(), operation.port(), policy, [&](auto& endpoint) {
+  TRY(check_rules(operation, operation.deny_rules()));
+  TRY_ASSIGN(const Serving found, serving(operation, policy));
+  for (sandbox_v1::NetworkEndpoint* endpoint : found.endpoints)
     for (const auto& rule : operation.deny_rules())
-      add_unless_there(*endpoint.mutable_deny_rules(), rule);
-  });
+      add_unless_there(*endpoint->mutable_deny_rules(), rule);
+  return {};
 }
 
 Result<> merge(const v1::AddAllowRules& operation, sandbox_v1::SandboxPolicy& policy) {
-  return change_endpoints(operation.host(), operation.port(), policy, [&](auto& endpoint) {
-    for (const auto& rule : operation.rules()) add_unless_there(*endpoint.mutable_rules(), rule);
-  });
+  TRY(check_rules(operation, operation.rules()));
+  TRY_ASSIGN(const Serving found, serving(operation, policy));
+  if (found.rules > 1)
+    return fail(Code::invalid, std::to_string(found.rules) + " rules of the policy have " +
+                                   words(operation.host(), operation.port()) +
+                                   "; add_allow_rules needs exactly one");
+  for (sandbox_v1::NetworkEndpoint* endpoint : found.endpoints)
+    for (const auto& rule : operation.rules()) add_unless_there(*endpoint->mutable_rules(), rule);
+  return {};
 }
 
 bool same_binaries(const sandbox_v1::NetworkPolicyRule& a, const sandbox_v1::NetworkPolicyRule& b) {
@@ -141,29 +176,41 @@ std::string key_for(const Rules& rules, const std::string& name,
 
 bool is_reserved_rule_name(const std::string& name) { return name.starts_with("_provider_"); }
 
-void add_rule(const std::string& name, const sandbox_v1::NetworkPolicyRule& rule,
-              sandbox_v1::SandboxPolicy& policy) {
+AddedRule add_rule(const std::string& name, const sandbox_v1::NetworkPolicyRule& rule,
+                   sandbox_v1::SandboxPolicy& policy) {
   Rules& rules = *policy.mutable_network_policies();
-  const std::string key = key_for(rules, name, rule);
-  const auto found = rules.find(key);
+  AddedRule added{key_for(rules, name, rule), rule};
+  const auto found = rules.find(added.key);
   if (found == rules.end()) {
-    rules[key] = rule;
-    return;
+    rules[added.key] = rule;
+    return added;
   }
+  added.rule.clear_endpoints();
   for (const auto& endpoint : rule.endpoints())
-    add_unless_there(*found->second.mutable_endpoints(), endpoint);
+    if (add_unless_there(*found->second.mutable_endpoints(), endpoint))
+      *added.rule.add_endpoints() = endpoint;
+  return added;
 }
 
-void remove_rule(const std::string& name, const sandbox_v1::NetworkPolicyRule& rule,
-                 sandbox_v1::SandboxPolicy& policy) {
+Result<> take_back(const AddedRule& added, sandbox_v1::SandboxPolicy& policy) {
+  const auto& mine = added.rule.endpoints();
+  if (mine.empty())
+    return fail(Code::precondition,
+                "the approval added nothing: the policy had it already; change the policy instead");
   Rules& rules = *policy.mutable_network_policies();
-  const auto found = rules.find(key_for(rules, name, rule));
-  if (found == rules.end()) return;
-  remove_where(*found->second.mutable_endpoints(), [&](const auto& endpoint) {
-    return std::any_of(rule.endpoints().begin(), rule.endpoints().end(),
-                       [&](const auto& each) { return same(each, endpoint); });
-  });
+  const auto found = rules.find(added.key);
+  const bool as_it_was = found != rules.end() && same_binaries(found->second, added.rule) &&
+                         std::all_of(mine.begin(), mine.end(), [&](const auto& endpoint) {
+                           return has(found->second.endpoints(), endpoint);
+                         });
+  if (!as_it_was)
+    return fail(Code::precondition, "the policy's rule '" + added.key.substr(0, 64) +
+                                        "' has changed since the approval; change the policy "
+                                        "instead");
+  remove_where(*found->second.mutable_endpoints(),
+               [&](const auto& endpoint) { return has(mine, endpoint); });
   if (found->second.endpoints().empty()) rules.erase(found);
+  return {};
 }
 
 Result<> apply(const v1::PolicyMergeOperation& operation, sandbox_v1::SandboxPolicy& policy) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/bytes.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/policy_rows.hpp"
 #include "gateway/rpc/profiles.hpp"
@@ -44,7 +45,7 @@ class Linter {
   }
 
   void look_at(const v1::ProviderProfileCredential& credential) {
-    const std::string field = "credentials." + credential.name().substr(0, 64);
+    const std::string field = "credentials." + std::string(utf8_prefix(credential.name(), 64));
     if (credential.name().empty()) say("credentials", "a credential has no name");
     if (!names_.insert(credential.name()).second) say(field, "the name is there twice");
     for (const std::string& variable : credential.env_vars()) {

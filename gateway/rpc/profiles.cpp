@@ -1,8 +1,12 @@
 #include "gateway/rpc/profiles.hpp"
 
 #include <array>
+#include <mutex>
 #include <set>
 
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+#include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/policy_rows.hpp"
 #include "gateway/rpc/profile_lint.hpp"
 
@@ -78,10 +82,11 @@ std::string body_of(v1::ProviderProfile profile) {
   return serialize(profile);
 }
 
-void say(Diagnostics& found, const std::string& id, const std::string& message) {
+void say(Diagnostics& found, const std::string& id, const std::string& message,
+         const char* field = "id") {
   auto& diagnostic = *found.Add();
   diagnostic.set_profile_id(id);
-  diagnostic.set_field("id");
+  diagnostic.set_field(field);
   diagnostic.set_message(message);
   diagnostic.set_severity("error");
 }
@@ -100,10 +105,52 @@ Diagnostics lint_all(const Items& items) {
   return found;
 }
 
-Result<bool> is_used(Store& store, const std::string& id) {
-  TRY_ASSIGN(const auto providers, store.providers());
-  return std::any_of(providers.begin(), providers.end(),
-                     [&](const ProviderRow& row) { return row.type == id; });
+// What the providers of this type would lose.
+void lint_for(const std::vector<ProviderOutline>& providers, const v1::ProviderProfile& profile,
+              Diagnostics& found) {
+  std::set<std::string_view> known;
+  for (const auto& credential : profile.credentials())
+    known.insert(credential.env_vars().begin(), credential.env_vars().end());
+  for (const ProviderOutline& provider : providers) {
+    const std::string whose = "provider '" + provider.name + "' ";
+    if (provider.bindings.empty() && profile.endpoints().empty())
+      say(found, profile.id(), whose + "would be bound nowhere", "endpoints");
+    if (profile.credentials().empty()) continue;  // any
+    for (const std::string& name : provider.variables)
+      if (known.count(name) == 0)
+        say(found, profile.id(), whose + "has " + name + ", which would be no credential of it",
+            "credentials");
+  }
+}
+
+// Once for each provider: it is met at every look of a supervisor.
+void say_unbound(const ProviderFacts& provider) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.insert(provider.id).second)
+    log::error("provider_without_profile",
+               {{"provider", provider.name},
+                {"detail", "no sandbox gets it: there is no profile " + provider.type}});
+}
+
+template <class Row>
+Result<std::vector<Row>> bound(Store& store, std::vector<Row> rows) {
+  std::vector<Row> usable;
+  for (Row& row : rows) {
+    if (row.bindings.empty()) {
+      const auto profile = find_profile(store, row.type);
+      if (!profile && profile.error().code != Code::not_found)
+        return tl::unexpected(profile.error());
+      if (!profile) {
+        say_unbound(row);
+        continue;
+      }
+      row.bindings = bindings_of(*profile);
+    }
+    usable.push_back(std::move(row));
+  }
+  return usable;
 }
 
 }  // namespace
@@ -115,8 +162,13 @@ Result<v1::ProviderProfile> find_profile(Store& store, const std::string& id) {
   if (row) return read_profile(*row);
   if (row.error().code != Code::not_found) return tl::unexpected(row.error());
   return fail(Code::not_found,
-              "provider profile '" + id.substr(0, 63) +
+              "provider profile '" + std::string(utf8_prefix(id, 63)) +
                   "' not found; built in are aws and generic, others are imported");
+}
+
+std::optional<RecordVersion> version_of(const v1::ProviderProfile& profile) {
+  if (is_built_in(profile.id())) return std::nullopt;
+  return RecordVersion{key_of(profile.id()), profile.resource_version()};
 }
 
 std::vector<std::string> bindings_of(const v1::ProviderProfile& profile) {
@@ -127,20 +179,22 @@ std::vector<std::string> bindings_of(const v1::ProviderProfile& profile) {
     bindings.push_back(endpoint.host() + ":" + std::to_string(port) + (path == "**" ? "" : path));
   };
   for (const auto& endpoint : profile.endpoints()) {
-    if (endpoint.port() != 0) add(endpoint, endpoint.port());
+    // As in a policy: where there are `ports`, `port` says nothing.
     for (const std::uint32_t port : endpoint.ports()) add(endpoint, port);
+    if (endpoint.ports().empty() && endpoint.port() != 0) add(endpoint, endpoint.port());
   }
   return bindings;
 }
 
 Result<std::vector<ProviderRow>> bound_providers_of(Store& store, const std::string& sandbox_id) {
   TRY_ASSIGN(auto rows, store.providers_of(sandbox_id));
-  for (ProviderRow& row : rows) {
-    if (!row.bindings.empty()) continue;
-    TRY_ASSIGN(const v1::ProviderProfile profile, find_profile(store, row.type));
-    row.bindings = bindings_of(profile);
-  }
-  return rows;
+  return bound(store, std::move(rows));
+}
+
+Result<std::vector<ProviderOutline>> bound_outlines_of(Store& store,
+                                                       const std::string& sandbox_id) {
+  TRY_ASSIGN(auto rows, store.outlines_of(sandbox_id));
+  return bound(store, std::move(rows));
 }
 
 Result<> list_profiles(const CallContext& call, const v1::ListProviderProfilesRequest& request,
@@ -153,7 +207,11 @@ Result<> list_profiles(const CallContext& call, const v1::ListProviderProfilesRe
     profiles.push_back(std::move(profile));
   }
   cut_page(profiles, request.limit(), request.offset());
-  for (v1::ProviderProfile& profile : profiles) *response.add_profiles() = std::move(profile);
+  AnswerSpace space;
+  for (v1::ProviderProfile& profile : profiles) {
+    if (!space.takes(profile)) break;
+    *response.add_profiles() = std::move(profile);
+  }
   return {};
 }
 
@@ -176,9 +234,11 @@ Result<> import_profiles(const CallContext& call, const v1::ImportProviderProfil
   if (there.size() + static_cast<std::size_t>(request.profiles_size()) > profiles_limit)
     return fail(Code::exhausted, "more than 200 provider profiles");
   if (!response.diagnostics().empty()) return {};
+  std::vector<RecordRow> rows;
+  for (const auto& item : request.profiles())
+    rows.push_back({key_of(item.profile().id()), body_of(item.profile()), call.now(), 0});
+  TRY(call.store().put_records(rows));
   for (const auto& item : request.profiles()) {
-    TRY(call.store().put_record(
-        {key_of(item.profile().id()), body_of(item.profile()), call.now(), 0}));
     TRY_ASSIGN(*response.add_profiles(), find_profile(call.store(), item.profile().id()));
   }
   response.set_imported(true);
@@ -195,10 +255,20 @@ Result<> update_profile(const CallContext& call, const v1::UpdateProviderProfile
                                      ? request.expected_resource_version()
                                      : profile.resource_version();
   if (expected == 0) return fail(Code::invalid, "expected_resource_version is required");
-  *response.mutable_diagnostics() = lint_all(std::array{request.profile()});
-  if (!response.diagnostics().empty()) return {};
+  Diagnostics& found = *response.mutable_diagnostics();
+  found = lint_all(std::array{request.profile()});
+  if (!found.empty()) return {};
   TRY(call.store().record(key_of(profile.id())));
-  TRY(call.store().put_record({key_of(profile.id()), body_of(profile), call.now(), expected}));
+  const ProviderCheck check{profile.id(), [&](const auto& providers) -> Result<> {
+                              found.Clear();
+                              lint_for(providers, profile, found);
+                              if (found.empty()) return {};
+                              return fail(Code::precondition, "providers rely on what it was");
+                            }};
+  const auto put = call.store().put_record(
+      {key_of(profile.id()), body_of(profile), call.now(), expected}, check);
+  if (!found.empty()) return {};
+  TRY(put);
   TRY_ASSIGN(*response.mutable_profile(), find_profile(call.store(), profile.id()));
   response.set_updated(true);
   return {};
@@ -217,10 +287,13 @@ Result<> delete_profile(const CallContext& call, const v1::DeleteProviderProfile
   TRY(check_workspace(request.workspace()));
   if (is_built_in(request.id()))
     return fail(Code::precondition, "the profile is built in and cannot be deleted");
-  TRY_ASSIGN(const bool used, is_used(call.store(), request.id()));
-  if (used)
-    return fail(Code::precondition, "providers have this profile as their type; delete them first");
-  TRY_ASSIGN(const bool deleted, call.store().delete_record(key_of(request.id())));
+  const ProviderCheck unused{request.id(), [](const auto& providers) -> Result<> {
+                               if (providers.empty()) return {};
+                               return fail(Code::precondition, "provider '" + providers[0].name +
+                                                                   "' has this profile as its "
+                                                                   "type; delete it first");
+                             }};
+  TRY_ASSIGN(const bool deleted, call.store().delete_record(key_of(request.id()), unused));
   if (!deleted) return fail(Code::not_found, "provider profile not found");
   response.set_deleted(true);
   return {};

@@ -1,6 +1,8 @@
 #pragma once
 // Provider profiles: what a provider's type means (its credentials' names, where they may be used).
 
+#include <optional>
+
 #include "gateway/rpc/call_context.hpp"
 #include "providers.pb.h"
 
@@ -9,11 +11,17 @@ namespace keyward::gateway {
 // A stored profile, else one that is built in.  Code::not_found with the known ones' names.
 Result<openshell::v1::ProviderProfile> find_profile(Store& store, const std::string& id);
 
+// The record that it was read from; none: it is built in.
+std::optional<RecordVersion> version_of(const openshell::v1::ProviderProfile& profile);
+
 // HOST:PORT[/PATH] for each of its endpoints.
 std::vector<std::string> bindings_of(const openshell::v1::ProviderProfile& profile);
 
-// The providers of a sandbox; those without bindings of their own get their profile's.
+// The providers of a sandbox; those without bindings of their own get their profile's, and are left
+// out where that is gone: one that cannot be used must not take the others, and the sandbox's
+// authority, along.
 Result<std::vector<ProviderRow>> bound_providers_of(Store& store, const std::string& sandbox_id);
+Result<std::vector<ProviderOutline>> bound_outlines_of(Store& store, const std::string& sandbox_id);
 
 Result<> list_profiles(const CallContext& call,
                        const openshell::v1::ListProviderProfilesRequest& request,

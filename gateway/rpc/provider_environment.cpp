@@ -29,24 +29,28 @@ Result<> add(openshell::v1::GetSandboxProviderEnvironmentResponse& response,
   return {};
 }
 
-}  // namespace
-
-std::uint64_t provider_revision(const std::vector<ProviderRow>& providers) {
-  Secret text;
-  for (const ProviderRow& provider : providers) {
-    text.append(provider.id);
-    for (const auto& [name, value] : provider.credentials) {
-      text.append(name);
-      text.append(value.fingerprint());
-    }
-    for (const auto& [name, value] : provider.config) text.append(name + "=" + value + ";");
-    for (const std::string& binding : provider.bindings) text.append(binding + ";");
-    for (const auto& [name, time] : provider.expires) text.append(name + std::to_string(time));
+template <class Row>
+std::uint64_t revision_of(const std::vector<Row>& providers) {
+  // Each text ends: none of them holds a line feed.
+  std::string text;
+  const auto add = [&](const std::string& part) { text.append(part).append("\n"); };
+  for (const ProviderFacts& provider : providers) {
+    add(provider.id);
+    add(std::to_string(provider.resource_version));
+    for (const auto& [name, value] : provider.config) add(name + "=" + value);
+    for (const std::string& binding : provider.bindings) add(binding);
+    for (const auto& [name, time] : provider.expires) add(name + " " + std::to_string(time));
   }
-  const Digest digest = sha256(text.reveal());
+  const Digest digest = sha256(text);
   std::uint64_t revision = 0;
   for (int i = 0; i < 8; ++i) revision = revision << 8 | digest.at(static_cast<std::size_t>(i));
   return revision;
+}
+
+}  // namespace
+
+std::uint64_t provider_revision(const std::vector<ProviderOutline>& providers) {
+  return revision_of(providers);
 }
 
 Result<> fill_provider_environment(const std::vector<ProviderRow>& providers,
@@ -66,7 +70,7 @@ Result<> fill_provider_environment(const std::vector<ProviderRow>& providers,
                  binding_of(provider, name));
     }
   }
-  response.set_provider_env_revision(provider_revision(providers));
+  response.set_provider_env_revision(revision_of(providers));
   return {};
 }
 

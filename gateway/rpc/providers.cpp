@@ -1,6 +1,10 @@
 #include "gateway/rpc/providers.hpp"
 
+#include <set>
+
+#include "base/bytes.hpp"
 #include "base/crypto.hpp"
+#include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/profiles.hpp"
 #include "netproxy/endpoint_binding.hpp"
@@ -12,6 +16,7 @@ namespace v1 = openshell::v1;
 namespace data = openshell::datamodel::v1;
 
 constexpr int credentials_limit = 32, config_limit = 64;
+constexpr const char* redacted = "REDACTED";  // what stands for a value in every answer
 
 Result<> check_credentials(const v1::ProviderProfile& profile, const ProviderRow& row) {
   if (row.credentials.empty()) return fail(Code::invalid, "provider.credentials must not be empty");
@@ -55,8 +60,8 @@ Result<> set_expiry(ProviderRow& row, const google::protobuf::Map<std::string, s
   for (const auto& [name, time] : map) {
     if (time < 0) return fail(Code::invalid, "credential_expires_at_ms must not be negative");
     if (row.credentials.count(name) == 0)
-      return fail(Code::invalid,
-                  "credential_expires_at_ms: there is no credential " + name.substr(0, 128));
+      return fail(Code::invalid, "credential_expires_at_ms: there is no credential " +
+                                     std::string(utf8_prefix(name, 128)));
     if (time == 0)
       row.expires.erase(name);
     else
@@ -65,9 +70,16 @@ Result<> set_expiry(ProviderRow& row, const google::protobuf::Map<std::string, s
   return {};
 }
 
-// An absent key stays, an empty value deletes.
-void merge(const data::Provider& provider, ProviderRow& row) {
+// An absent key stays, an empty value deletes.  What an answer showed for a value means it: whoever
+// gets a provider, changes it and sends it back must not destroy what was not shown.
+Result<> merge(const data::Provider& provider, ProviderRow& row) {
   for (const auto& [name, value] : provider.credentials()) {
+    const bool there = row.credentials.count(name) > 0;
+    if (value == redacted && there) continue;
+    if (value == redacted)
+      return fail(Code::invalid,
+                  "provider.credentials: REDACTED stands for a value that is there "
+                  "already, and there is none");
     row.credentials.erase(name);
     if (value.empty())
       row.expires.erase(name);
@@ -78,33 +90,18 @@ void merge(const data::Provider& provider, ProviderRow& row) {
     row.config.erase(name);
     if (!value.empty()) row.config.emplace(name, value);
   }
+  return {};
 }
 
-// ... and of each sandbox that has it.
-Result<> check_attached(Store& store, const ProviderRow& changed) {
-  TRY_ASSIGN(const auto sandboxes, store.sandboxes());
-  for (const SandboxRow& sandbox : sandboxes) {
-    TRY_ASSIGN(const auto attached, store.providers_of(sandbox.id));
-    std::set<std::string> taken;
-    bool has_it = false;
-    for (const ProviderRow& row : attached) {
-      has_it = has_it || row.id == changed.id;
-      if (row.id == changed.id) continue;
-      for (const auto& [name, value] : row.credentials) taken.insert(name);
-      for (const auto& [name, value] : row.config) taken.insert(name);
-    }
-    if (!has_it) continue;
-    for (const auto& [name, value] : changed.credentials)
-      if (taken.count(name))
-        return fail(Code::precondition,
-                    "sandbox '" + sandbox.name + "' has another provider that sets " + name);
-  }
-  return {};
+ProviderOutline outline_of(const ProviderRow& row) {
+  ProviderOutline outline{static_cast<const ProviderFacts&>(row), {}};
+  for (const auto& [name, value] : row.credentials) outline.variables.push_back(name);
+  return outline;
 }
 
 }  // namespace
 
-Result<> check_provider(Store& store, const ProviderRow& row) {
+Result<std::optional<RecordVersion>> check_provider(Store& store, const ProviderRow& row) {
   TRY(check_name("provider", row.name));
   auto profile = find_profile(store, row.type);
   if (!profile && profile.error().code == Code::not_found)
@@ -118,26 +115,14 @@ Result<> check_provider(Store& store, const ProviderRow& row) {
   for (const auto& [name, value] : row.config) {
     TRY(check_variable(name));
     TRY(check_value(name, value));
+    if (row.credentials.count(name) > 0)
+      return fail(Code::invalid, name + " is both a credential and config; a variable is one");
   }
-  return check_bindings(*profile, row);
+  TRY(check_bindings(*profile, row));
+  return version_of(*profile);
 }
 
-Result<> check_together(Store& store, const std::set<std::string>& names) {
-  TRY_ASSIGN(const auto rows, store.providers());
-  std::set<std::string_view> taken;
-  const auto take = [&](const std::string& name) -> Result<> {
-    if (taken.insert(name).second) return {};
-    return fail(Code::precondition, "two of the sandbox's providers would set " + name);
-  };
-  for (const ProviderRow& row : rows) {
-    if (names.count(row.name) == 0) continue;
-    for (const auto& [name, value] : row.credentials) TRY(take(name));
-    for (const auto& [name, value] : row.config) TRY(take(name));
-  }
-  return {};
-}
-
-void fill(const ProviderRow& row, data::Provider& provider) {
+void fill(const ProviderOutline& row, data::Provider& provider) {
   auto& metadata = *provider.mutable_metadata();
   metadata.set_id(row.id);
   metadata.set_name(row.name);
@@ -145,8 +130,7 @@ void fill(const ProviderRow& row, data::Provider& provider) {
   metadata.set_resource_version(row.resource_version);
   metadata.set_workspace(default_workspace);
   provider.set_type(row.type);
-  for (const auto& [name, value] : row.credentials)
-    (*provider.mutable_credentials())[name] = "REDACTED";
+  for (const std::string& name : row.variables) (*provider.mutable_credentials())[name] = redacted;
   provider.mutable_config()->insert(row.config.begin(), row.config.end());
   provider.mutable_credential_expires_at_ms()->insert(row.expires.begin(), row.expires.end());
   provider.set_profile_workspace(default_workspace);
@@ -165,11 +149,11 @@ Result<> create_provider(const CallContext& call, const v1::CreateProviderReques
   if (row.name.empty()) row.name = provider.type() + "-" + row.id.substr(0, 8);
   row.type = provider.type();
   row.created = call.now();
-  merge(provider, row);
+  TRY(merge(provider, row));
   TRY(set_expiry(row, provider.credential_expires_at_ms()));
-  TRY(check_provider(call.store(), row));
-  TRY(call.store().create_provider(row));
-  fill(row, *response.mutable_provider());
+  TRY_ASSIGN(const auto profile, check_provider(call.store(), row));
+  TRY(call.store().create_provider(row, profile));
+  fill(outline_of(row), *response.mutable_provider());
   return {};
 }
 
@@ -177,7 +161,7 @@ Result<> get_provider(const CallContext& call, const v1::GetProviderRequest& req
                       v1::ProviderResponse& response) {
   TRY(check_workspace(request.workspace()));
   if (request.name().empty()) return fail(Code::invalid, "name is required");
-  TRY_ASSIGN(const ProviderRow row, call.store().provider_by_name(request.name()));
+  TRY_ASSIGN(const ProviderOutline row, call.store().outline_by_name(request.name()));
   fill(row, *response.mutable_provider());
   return {};
 }
@@ -185,9 +169,15 @@ Result<> get_provider(const CallContext& call, const v1::GetProviderRequest& req
 Result<> list_providers(const CallContext& call, const v1::ListProvidersRequest& request,
                         v1::ListProvidersResponse& response) {
   TRY(check_workspaces(call, request.workspace(), request.all_workspaces()));
-  TRY_ASSIGN(auto rows, call.store().providers());
+  TRY_ASSIGN(auto rows, call.store().outlines());
   cut_page(rows, request.limit(), request.offset());
-  for (const ProviderRow& row : rows) fill(row, *response.add_providers());
+  AnswerSpace space;
+  for (const ProviderOutline& row : rows) {
+    data::Provider provider;
+    fill(row, provider);
+    if (!space.takes(provider)) break;
+    *response.add_providers() = std::move(provider);
+  }
   return {};
 }
 
@@ -204,13 +194,12 @@ Result<> update_provider(const CallContext& call, const v1::UpdateProviderReques
   if (expected != 0 && expected != row.resource_version)
     return fail(Code::conflict,
                 "the provider's resource version is not " + std::to_string(expected));
-  merge(provider, row);
+  TRY(merge(provider, row));
   TRY(set_expiry(row, provider.credential_expires_at_ms()));
   TRY(set_expiry(row, request.credential_expires_at_ms()));
-  TRY(check_provider(call.store(), row));
-  TRY(check_attached(call.store(), row));
-  TRY(call.store().update_provider(row));
-  TRY_ASSIGN(const ProviderRow stored, call.store().provider_by_name(row.name));
+  TRY_ASSIGN(const auto profile, check_provider(call.store(), row));
+  TRY(call.store().update_provider(row, profile));
+  TRY_ASSIGN(const ProviderOutline stored, call.store().outline_by_name(row.name));
   fill(stored, *response.mutable_provider());
   return {};
 }

@@ -2,7 +2,7 @@
 // Providers: named sets of credentials that sandboxes are given.  No answer holds a credential's
 // value.
 
-#include <set>
+#include <optional>
 
 #include "gateway/rpc/call_context.hpp"
 #include "providers.pb.h"
@@ -10,14 +10,11 @@
 namespace keyward::gateway {
 
 // Name, variables, values, and that the credentials are bound somewhere and are those of the
-// profile that `row.type` names.
-Result<> check_provider(Store& store, const ProviderRow& row);
+// profile that `row.type` names.  That profile, which must still be there when the row is stored;
+// none: it is built in.
+Result<std::optional<RecordVersion>> check_provider(Store& store, const ProviderRow& row);
 
-// Two providers that set the same variable would leave a sandbox without any: said when they are
-// put together, not when its supervisor asks.
-Result<> check_together(Store& store, const std::set<std::string>& provider_names);
-
-void fill(const ProviderRow& row, openshell::datamodel::v1::Provider& provider);
+void fill(const ProviderOutline& row, openshell::datamodel::v1::Provider& provider);
 
 Result<> create_provider(const CallContext& call,
                          const openshell::v1::CreateProviderRequest& request,

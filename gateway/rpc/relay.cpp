@@ -30,7 +30,7 @@ void Relay::write(Side from, std::string data) {
   {
     const std::lock_guard lock(mutex_);
     End& to = ends_.at(index(other(from)));
-    to.bytes += data.size();
+    to.bytes += data.size() + frame_cost;
     to.queue.push_back(std::move(data));
   }
   tell(other(from));
@@ -49,7 +49,7 @@ std::optional<std::string> Relay::read(Side to) {
     if (end.queue.empty()) return std::nullopt;
     data = std::move(end.queue.front());
     end.queue.pop_front();
-    end.bytes -= data->size();
+    end.bytes -= data->size() + frame_cost;
   }
   tell(other(to));
   return data;
@@ -63,11 +63,19 @@ void Relay::end(Side from) {
   tell(other(from));
 }
 
+void Relay::leave(Side from) {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_.at(index(from)).ended = ends_.at(index(from)).gone = true;
+  }
+  tell(other(from));
+}
+
 void Relay::fail_with(std::string reason) {
   {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(reason);
-    for (End& end : ends_) end.ended = true;
+    for (End& end : ends_) end.ended = end.gone = true;
   }
   tell(Side::user);
   tell(Side::sandbox);
@@ -75,8 +83,15 @@ void Relay::fail_with(std::string reason) {
 
 std::optional<std::string> Relay::is_over(Side to) const {
   const std::lock_guard lock(mutex_);
-  const bool over = ends_.at(index(other(to))).ended && ends_.at(index(to)).queue.empty();
+  const End& here = ends_.at(index(to));
+  const End& there = ends_.at(index(other(to)));
+  const bool over = here.queue.empty() && (there.gone || (there.ended && here.ended));
   return over ? std::optional(failure_) : std::nullopt;
+}
+
+bool Relay::is_half_over(Side to) const {
+  const std::lock_guard lock(mutex_);
+  return ends_.at(index(other(to))).ended && ends_.at(index(to)).queue.empty();
 }
 
 }  // namespace keyward::gateway

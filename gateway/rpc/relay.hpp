@@ -13,6 +13,7 @@ namespace keyward::gateway {
 class Relay {
  public:
   static constexpr std::size_t queue_limit = 65'536;  // bytes each way; then the sender waits
+  static constexpr std::size_t frame_cost = 64;       // bytes that each frame counts beside its own
   enum class Side { user, sandbox };
 
   // `changed` is called, without a lock, when there is something to read or room to write.
@@ -23,19 +24,24 @@ class Relay {
   bool has_room(Side from) const;
   std::optional<std::string> read(Side to);
 
-  // This side sends no more; what it sent is still delivered.
+  // This side sends no more, but may still read; what it sent is delivered.
   void end(Side from);
+  // This side is gone.
+  void leave(Side from);
   void fail_with(std::string reason);
 
-  // Everything was delivered to `to`, and nothing more will come.  Why: empty, or what failed.
+  // Nothing more can come to `to` or go from it, and everything was delivered.  Why: empty, or what
+  // failed.
   std::optional<std::string> is_over(Side to) const;
+  // The other side sends no more, and everything was delivered to `to`.
+  bool is_half_over(Side to) const;
 
  private:
   struct End {
     std::function<void()> changed;
     std::deque<std::string> queue;  // on its way to this side
     std::size_t bytes = 0;
-    bool attached = false, ended = false;
+    bool attached = false, ended = false, gone = false;
   };
   static std::size_t index(Side side) { return side == Side::user ? 0 : 1; }
   static Side other(Side side) { return side == Side::user ? Side::sandbox : Side::user; }

@@ -1,3 +1,4 @@
+#include "base/bytes.hpp"
 #include "gateway/rpc/guarded_stream.hpp"
 #include "gateway/rpc/session_book.hpp"
 #include "gateway/rpc/streams.hpp"
@@ -33,21 +34,28 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
       relay->fail_with("the other end broke the protocol");
       return this->end(taken);
     }
+    set(active_, true);
     set(reading_, false);
     pump();
   }
 
   void OnWriteDone(bool) override {
+    set(active_, true);
     set(writing_, false);
     pump();
+  }
+  void OnCancel() override {
+    if (const auto relay = this->relay()) relay->leave(side_);
+    this->end(fail(Code::conflict, "cancelled"));
   }
 
  protected:
   virtual Result<std::shared_ptr<Relay>> join(const Frame& first) = 0;
 
   void on_end() override {
-    if (const auto relay = this->relay()) relay->end(side_);
+    if (const auto relay = this->relay()) relay->leave(side_);
   }
+  bool outlives_refresh() const override { return true; }
 
  private:
   Result<> join_by(const Frame& first) {
@@ -65,8 +73,8 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
 
   Result<> take_data(Relay& relay) {
     if (incoming_.has_init()) return fail(Code::invalid, "init is the first frame only");
-    if (incoming_.data().size() > frame_limit)
-      return fail(Code::invalid, "a frame has at most 65536 bytes");
+    if (incoming_.data().empty() || incoming_.data().size() > frame_limit)
+      return fail(Code::invalid, "a frame has 1 to 65536 bytes of data");
     relay.write(side_, std::move(*incoming_.mutable_data()));
     return {};
   }
@@ -114,10 +122,15 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
     return relay_;
   }
 
-  // The other end must come soon.
+  // The other end must come soon.  Where it sends no more and nothing moves, this one is over: a
+  // stream cannot be told that the other half is closed.
   Result<> on_look() override {
     const auto relay = this->relay();
-    if (relay && relay->is_whole()) return {};
+    if (relay && relay->is_whole()) {
+      const bool moved = set(active_, false);
+      if (!moved && relay->is_half_over(side_)) this->end({});
+      return {};
+    }
     waited_ += Base::look_interval;
     if (waited_ < wait_limit) return {};
     if (relay) relay->fail_with("relay channel timed out");
@@ -129,7 +142,7 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
   std::chrono::seconds waited_{0};
   std::mutex pump_mutex_;
   std::shared_ptr<Relay> relay_;
-  bool reading_ = true, writing_ = false, pumping_ = false, again_ = false;
+  bool reading_ = true, writing_ = false, pumping_ = false, again_ = false, active_ = false;
 };
 
 class SupervisorEnd final : public RelayEnd<v1::RelayFrame> {
@@ -159,7 +172,7 @@ class UserEnd final : public RelayEnd<v1::TcpForwardFrame> {
     if (init.tcp().port() == 0 || init.tcp().port() > 65'535)
       return fail(Code::invalid, "port must be 1 to 65535");
     return RelayTarget{host, static_cast<std::uint16_t>(init.tcp().port()),
-                       init.service_id().substr(0, 128)};
+                       std::string(utf8_prefix(init.service_id(), 128))};
   }
 
   Result<std::shared_ptr<Relay>> join(const v1::TcpForwardFrame& first) override {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/crypto.hpp"
+#include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/policy_merge.hpp"
 #include "gateway/rpc/policy_rows.hpp"
@@ -13,6 +14,8 @@ namespace keyward::gateway {
 namespace {
 
 namespace v1 = openshell::v1;
+
+constexpr std::int64_t batch = 100;  // sandboxes that are in memory at a time for a list
 
 std::map<std::string, std::string> map_of(
     const google::protobuf::Map<std::string, std::string>& map) {
@@ -104,9 +107,8 @@ Result<> fill(const CallContext& call, const SandboxRow& row, v1::Sandbox& sandb
   if (row.policy_version > 0) {
     TRY_ASSIGN(*sandbox.mutable_spec()->mutable_policy(), read_policy(row.policy));
   }
-  TRY_ASSIGN(const auto providers, call.store().providers_of(row.id));
-  for (const ProviderRow& provider : providers)
-    sandbox.mutable_spec()->add_providers(provider.name);
+  TRY_ASSIGN(const auto providers, call.store().provider_names_of(row.id));
+  for (const std::string& provider : providers) sandbox.mutable_spec()->add_providers(provider);
   fill_status(call, row, *sandbox.mutable_status());
   return {};
 }
@@ -115,14 +117,11 @@ Result<> create_sandbox(const CallContext& call, const v1::CreateSandboxRequest&
                         v1::SandboxResponse& response) {
   TRY_ASSIGN(const NewSandboxRow row, new_row(call, request));
   const std::set<std::string> names = names_of(request.spec());
-  for (const std::string& name : names) {
-    const auto there = call.store().provider_by_name(name);
-    if (!there && there.error().code == Code::not_found)
-      return fail(Code::precondition, "provider '" + name.substr(0, 63) + "' not found");
-    if (!there) return tl::unexpected(there.error());
-  }
-  TRY(check_together(call.store(), names));
-  TRY(call.store().create_sandbox(row, {names.begin(), names.end()}));
+  auto stored = call.store().create_sandbox(row, {names.begin(), names.end()});
+  // Of what the request names, not of what it is about.
+  if (!stored && stored.error().code == Code::not_found)
+    return fail(Code::precondition, stored.error().what);
+  TRY(stored);
   TRY_ASSIGN(const SandboxRow made, call.store().sandbox_by_id(row.id));
   return fill(call, made, *response.mutable_sandbox());
 }
@@ -137,17 +136,34 @@ Result<> list_sandboxes(const CallContext& call, const v1::ListSandboxesRequest&
                         v1::ListSandboxesResponse& response) {
   TRY(check_workspaces(call, request.workspace(), request.all_workspaces()));
   TRY_ASSIGN(const auto selector, parse_selector(request.label_selector()));
-  TRY_ASSIGN(auto rows, call.store().sandboxes());
-  std::erase_if(rows, [&](const SandboxRow& row) { return !matches(row, selector); });
-  cut_page(rows, request.limit(), request.offset());
-  for (const SandboxRow& row : rows) TRY(fill(call, row, *response.add_sandboxes()));
-  return {};
+  std::uint32_t left = request.limit() == 0 ? 100 : std::min<std::uint32_t>(request.limit(), 1000);
+  std::uint32_t skip = request.offset();
+  SandboxPage page{"", batch, 0};
+  if (selector.empty()) page = {"", std::min<std::int64_t>(left, batch), std::exchange(skip, 0)};
+  AnswerSpace space;
+  for (;;) {
+    TRY_ASSIGN(const auto rows, call.store().sandboxes(page));
+    for (const SandboxRow& row : rows) {
+      if (!matches(row, selector)) continue;
+      if (skip > 0) {
+        --skip;
+        continue;
+      }
+      v1::Sandbox sandbox;
+      TRY(fill(call, row, sandbox));
+      if (!space.takes(sandbox)) return {};
+      *response.add_sandboxes() = std::move(sandbox);
+      if (--left == 0) return {};
+    }
+    if (static_cast<std::int64_t>(rows.size()) < page.limit) return {};
+    page = {rows.back().name, batch, 0};
+  }
 }
 
 Result<> delete_sandbox(const CallContext& call, const v1::DeleteSandboxRequest& request,
                         v1::DeleteSandboxResponse& response) {
   TRY_ASSIGN(const SandboxRow row, find_sandbox(call, request.name(), request.workspace()));
-  TRY_ASSIGN(const bool deleted, call.store().delete_sandbox(row.name));
+  TRY_ASSIGN(const bool deleted, call.store().delete_sandbox_by_id(row.id));
   call.deps.logs.forget(row.id);
   response.set_deleted(deleted);
   return {};
@@ -157,8 +173,14 @@ Result<> list_sandbox_providers(const CallContext& call,
                                 const v1::ListSandboxProvidersRequest& request,
                                 v1::ListSandboxProvidersResponse& response) {
   TRY_ASSIGN(const SandboxRow row, find_sandbox(call, request.sandbox_name(), request.workspace()));
-  TRY_ASSIGN(const auto providers, call.store().providers_of(row.id));
-  for (const ProviderRow& provider : providers) fill(provider, *response.add_providers());
+  TRY_ASSIGN(const auto providers, call.store().outlines_of(row.id));
+  AnswerSpace space;
+  for (const ProviderOutline& provider : providers) {
+    openshell::datamodel::v1::Provider wire;
+    fill(provider, wire);
+    if (!space.takes(wire)) break;
+    *response.add_providers() = std::move(wire);
+  }
   return {};
 }
 
@@ -166,12 +188,8 @@ Result<> attach_sandbox_provider(const CallContext& call,
                                  const v1::AttachSandboxProviderRequest& request,
                                  v1::AttachSandboxProviderResponse& response) {
   TRY_ASSIGN(const SandboxRow row, find_sandbox(call, request.sandbox_name(), request.workspace()));
-  TRY_ASSIGN(const auto attached, call.store().providers_of(row.id));
-  std::set<std::string> names = {request.provider_name()};
-  for (const ProviderRow& provider : attached) names.insert(provider.name);
-  TRY(check_together(call.store(), names));
-  TRY(call.store().touch_sandbox(row.id, request.expected_resource_version()));
-  TRY_ASSIGN(const bool changed, call.store().attach(row.name, request.provider_name()));
+  TRY_ASSIGN(const bool changed, call.store().attach_by_id({row.id, request.provider_name(),
+                                                            request.expected_resource_version()}));
   response.set_attached(changed);
   TRY_ASSIGN(const SandboxRow after, call.store().sandbox_by_id(row.id));
   return fill(call, after, *response.mutable_sandbox());
@@ -181,8 +199,8 @@ Result<> detach_sandbox_provider(const CallContext& call,
                                  const v1::DetachSandboxProviderRequest& request,
                                  v1::DetachSandboxProviderResponse& response) {
   TRY_ASSIGN(const SandboxRow row, find_sandbox(call, request.sandbox_name(), request.workspace()));
-  TRY(call.store().touch_sandbox(row.id, request.expected_resource_version()));
-  TRY_ASSIGN(const bool changed, call.store().detach(row.name, request.provider_name()));
+  TRY_ASSIGN(const bool changed, call.store().detach_by_id({row.id, request.provider_name(),
+                                                            request.expected_resource_version()}));
   response.set_detached(changed);
   TRY_ASSIGN(const SandboxRow after, call.store().sandbox_by_id(row.id));
   return fill(call, after, *response.mutable_sandbox());

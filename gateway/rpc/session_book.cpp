@@ -42,13 +42,10 @@ Result<SessionBook::NewRelay> SessionBook::request(const std::string& sandbox_id
   const auto session = sessions_.find(sandbox_id);
   if (session == sessions_.end())
     return fail(Code::precondition, "the sandbox's supervisor is not connected to this gateway");
-  const auto own = std::count_if(pending_.begin(), pending_.end(), [&](const auto& entry) {
-    return entry.second.sandbox_id == sandbox_id;
-  });
-  if (pending_.size() >= relays_limit || static_cast<std::size_t>(own) >= relays_of_sandbox_limit)
-    return fail(Code::exhausted, "too many relays wait for their supervisors");
+  if (count_relays("") >= relays_limit || count_relays(sandbox_id) >= relays_of_sandbox_limit)
+    return fail(Code::exhausted, "too many relays at the same time");
   NewRelay made{random_uuid(), std::make_shared<Relay>()};
-  pending_[made.channel_id] = {sandbox_id, made.relay};
+  pending_[made.channel_id] = {sandbox_id, target, made.relay};
   session->second.peer->ask_for_relay(made.channel_id, target);
   return made;
 }
@@ -61,7 +58,26 @@ Result<std::shared_ptr<Relay>> SessionBook::claim(const std::string& channel_id,
     return fail(Code::not_found, "unknown or expired relay channel");
   auto relay = std::move(pending->second.relay);
   pending_.erase(pending);
+  taken_.emplace(sandbox_id, relay);
   return relay;
+}
+
+void SessionBook::ask_again(const std::string& sandbox_id) {
+  const std::lock_guard lock(mutex_);
+  const auto session = sessions_.find(sandbox_id);
+  if (session == sessions_.end()) return;
+  for (const auto& [channel_id, pending] : pending_)
+    if (pending.sandbox_id == sandbox_id)
+      session->second.peer->ask_for_relay(channel_id, pending.target);
+}
+
+std::size_t SessionBook::count_relays(const std::string& sandbox_id) {
+  std::erase_if(taken_, [](const auto& entry) { return entry.second.expired(); });
+  if (sandbox_id.empty()) return pending_.size() + taken_.size();
+  const auto pending = std::count_if(pending_.begin(), pending_.end(), [&](const auto& entry) {
+    return entry.second.sandbox_id == sandbox_id;
+  });
+  return static_cast<std::size_t>(pending) + taken_.count(sandbox_id);
 }
 
 void SessionBook::drop(const std::string& channel_id, const std::string& sandbox_id,

@@ -31,7 +31,7 @@ class SessionPeer {
 class SessionBook {
  public:
   static constexpr std::chrono::seconds heartbeat{15};
-  static constexpr std::size_t relays_limit = 256, relays_of_sandbox_limit = 32;
+  static constexpr std::size_t relays_limit = 256, relays_of_sandbox_limit = 32;  // at a time
 
   struct Hello {
     std::string sandbox_id, instance_id;
@@ -43,6 +43,9 @@ class SessionBook {
   void heard(const Hello& hello, TimePoint now);
   void close(const std::string& sandbox_id, const SessionPeer& peer);
   std::optional<std::string> instance_of(const std::string& sandbox_id) const;
+
+  // The requests that no supervisor has taken yet, once more: the one before may not have had them.
+  void ask_again(const std::string& sandbox_id);
 
   struct NewRelay {
     std::string channel_id;
@@ -65,11 +68,15 @@ class SessionBook {
   };
   struct Pending {
     std::string sandbox_id;
+    RelayTarget target;
     std::shared_ptr<Relay> relay;
   };
+  // Of the sandbox; all of them where it is empty.
+  std::size_t count_relays(const std::string& sandbox_id);
   mutable std::mutex mutex_;
-  std::map<std::string, Session> sessions_;  // by sandbox
-  std::map<std::string, Pending> pending_;   // by channel
+  std::map<std::string, Session> sessions_;                 // by sandbox
+  std::map<std::string, Pending> pending_;                  // by channel
+  std::multimap<std::string, std::weak_ptr<Relay>> taken_;  // by sandbox
 };
 
 }  // namespace keyward::gateway

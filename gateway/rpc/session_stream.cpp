@@ -42,13 +42,14 @@ class SessionStream final : public Base, public SessionPeer {
   }
 
  private:
-  Result<> end_of_input() const {
+  Result<> end_of_input() {
     if (is_admitted()) return {};
     return fail(Code::invalid, "stream closed before hello");
   }
 
   Result<> take() {
     if (!is_admitted()) return take_hello();
+    TRY(count_frame());
     TRY(check_again());
     deps_.sessions.heard(hello_, deps_.clock.now());
     if (incoming_.has_relay_open_result() && !incoming_.relay_open_result().success())
@@ -85,12 +86,17 @@ class SessionStream final : public Base, public SessionPeer {
       rejected_ = true;
     }
     send(std::move(answer));
+    if (session) deps_.sessions.ask_again(hello_.sandbox_id);
     return {};
   }
 
   void send(v1::GatewayMessage message) {
-    if (const v1::GatewayMessage* first = outbox_.add(std::move(message))) write_from(*first);
+    const auto added = outbox_.add(std::move(message));
+    if (!added.taken) return end(fail(Code::exhausted, "the session is not read"));
+    if (added.first != nullptr) write_from(*added.first);
   }
+
+  bool outlives_refresh() const override { return true; }
 
   void on_end() override { deps_.sessions.close(sandbox_id(), *this); }
 

@@ -68,7 +68,7 @@ Result<> get_sandbox_config(const CallContext& call,
                             const sandbox_v1::GetSandboxConfigRequest& request,
                             sandbox_v1::GetSandboxConfigResponse& response) {
   TRY_ASSIGN(const SandboxRow sandbox, call.store().sandbox_by_id(request.sandbox_id()));
-  TRY_ASSIGN(const auto providers, bound_providers_of(call.store(), sandbox.id));
+  TRY_ASSIGN(const auto providers, bound_outlines_of(call.store(), sandbox.id));
   if (!sandbox.policy.empty()) {
     TRY_ASSIGN(*response.mutable_policy(), read_policy(sandbox.policy));
   }
@@ -114,6 +114,10 @@ Result<> report_exit(const CallContext& call, const v1::ReportMainProcessExitReq
   const std::string& instance = request.instance_id();
   if (instance.empty() || instance.size() > instance_limit)
     return fail(Code::invalid, "instance_id is required");
+  // Of a run that another one has followed: its end says nothing of the sandbox.
+  const std::optional<std::string> running = call.deps.sessions.instance_of(request.sandbox_id());
+  if (running && *running != instance)
+    return fail(Code::precondition, "another instance has the sandbox's session");
   return call.store().set_exit(request.sandbox_id(), {instance, request.exit_code(), call.now()});
 }
 

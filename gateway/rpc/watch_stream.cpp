@@ -27,11 +27,11 @@ class WatchStream final : public Base {
   }
 
   void OnWriteDone(bool written) override {
-    if (!written) return end(fail(Code::unavailable, "the stream is broken"));
+    if (!written) return end(fail(Code::conflict, "cancelled"));
     if (const v1::SandboxStreamEvent* next = outbox_.next()) return write_from(*next);
     end_if_over();
   }
-  void OnCancel() override { end(fail(Code::unavailable, "cancelled")); }
+  void OnCancel() override { end(fail(Code::conflict, "cancelled")); }
 
  private:
   std::chrono::seconds interval() const override { return std::chrono::seconds(1); }
@@ -41,7 +41,7 @@ class WatchStream final : public Base {
     TRY(admit_stream(Requested::By::id, request_.id()));
     TRY(deps_.store.sandbox_by_id(request_.id()));
     if (request_.follow_logs()) skip_to_tail();
-    return on_look();
+    return look_now();
   }
 
   // Of what is there already, only as much as was asked for.
@@ -52,12 +52,12 @@ class WatchStream final : public Base {
   }
 
   Result<> on_look() override {
-    const std::lock_guard lock(look_mutex_);
-    if (outbox_.is_full()) return fail(Code::exhausted, "the stream is not read fast enough");
     TRY_ASSIGN(const SandboxRow row, deps_.store.sandbox_by_id(request_.id()));
-    if (request_.follow_status() || request_.stop_on_terminal()) TRY(look_at_status(row));
-    if (request_.follow_logs()) look_at_logs();
-    return {};
+    // Of the states only the newest is of interest: the next look tells it.
+    const bool wanted =
+        request_.follow_status() || request_.stop_on_terminal() || last_status_.empty();
+    if (wanted && outbox_.is_empty()) TRY(look_at_status(row));
+    return request_.follow_logs() ? look_at_logs() : Result<>();
   }
 
   Result<> look_at_status(const SandboxRow& row) {
@@ -66,7 +66,7 @@ class WatchStream final : public Base {
     TRY(fill({deps_, reader, context_}, row, *event.mutable_sandbox()));
     const v1::SandboxPhase phase = event.sandbox().status().phase();
     const std::string text = serialize(event);
-    if (text != last_status_) send(std::move(event));
+    if (text != last_status_) TRY(send(std::move(event)));
     last_status_ = text;
     const bool terminal = phase == v1::SANDBOX_PHASE_READY || phase == v1::SANDBOX_PHASE_ERROR;
     if (terminal && request_.stop_on_terminal()) {
@@ -76,18 +76,22 @@ class WatchStream final : public Base {
     return {};
   }
 
-  void look_at_logs() {
+  Result<> look_at_logs() {
     for (const LogLine& line : deps_.logs.lines(request_.id(), last_line_)) {
       last_line_ = line.number;
       if (!filter_.takes(line)) continue;
       v1::SandboxStreamEvent event;
       *event.mutable_log() = wire_of(request_.id(), line);
-      send(std::move(event));
+      TRY(send(std::move(event)));
     }
+    return {};
   }
 
-  void send(v1::SandboxStreamEvent event) {
-    if (const v1::SandboxStreamEvent* first = outbox_.add(std::move(event))) write_from(*first);
+  Result<> send(v1::SandboxStreamEvent event) {
+    const auto added = outbox_.add(std::move(event));
+    if (!added.taken) return fail(Code::exhausted, "the stream is not read fast enough");
+    if (added.first != nullptr) write_from(*added.first);
+    return {};
   }
   // What was to be told is told first.
   void end_if_over() {
@@ -97,7 +101,6 @@ class WatchStream final : public Base {
   const v1::WatchSandboxRequest request_;
   LogFilter filter_;
   Outbox<v1::SandboxStreamEvent> outbox_;
-  std::mutex look_mutex_;
   std::uint64_t last_line_ = 0;
   std::string last_status_;
   std::atomic<bool> over_ = false;

@@ -121,6 +121,7 @@ class PostgresSession final : public SqlSession {
 
   Result<SqlResult> run(std::string_view sql,
                         std::initializer_list<SqlParameter> parameters) override {
+    TRY(check_parameters(parameters));
     const Arguments arguments(parameters);
     const Answer answer(PQexecParams(connection_.get(), with_numbers(sql).c_str(),
                                      static_cast<int>(arguments.values.size()), nullptr,

@@ -1,13 +1,27 @@
 #include <charconv>
+#include <set>
 
+#include "base/bytes.hpp"
 #include "gateway/store/sql_store.hpp"
 
 namespace keyward::gateway {
 namespace {
 
-constexpr std::string_view columns =
-    "SELECT p.id, p.name, p.type, p.created, p.credentials, p.config, p.bindings, p.expires,"
-    " p.resource_version FROM providers p";
+constexpr std::string_view facts =
+    "SELECT p.id, p.name, p.type, p.created, p.config, p.bindings, p.expires, p.resource_version,"
+    " p.variables, ";
+constexpr std::string_view from_providers = " FROM providers p";
+constexpr std::string_view of_sandbox =
+    " JOIN attachments a ON a.provider_id = p.id WHERE a.sandbox_id = ? ORDER BY p.name";
+
+std::string select_rows(std::string_view rest) {
+  return std::string(facts).append("p.credentials").append(from_providers).append(rest);
+}
+
+// The sealed credentials only where a row of an older version does not tell their names.
+std::string select_outlines(std::string_view rest) {
+  return std::string(facts).append("CASE p.variables WHEN '' THEN p.credentials END").append(rest);
+}
 
 std::string expiry_json(const std::map<std::string, std::int64_t>& expires) {
   std::map<std::string, std::string> texts;
@@ -27,69 +41,155 @@ Result<std::map<std::string, std::int64_t>> expiry_from_json(const std::string& 
   return expires;
 }
 
-}  // namespace
-
-Result<> SqlStore::create_provider(const ProviderRow& row) {
-  TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
-  const std::string config = to_json(row.config), bindings = to_json(row.bindings);
-  auto inserted =
-      run("INSERT INTO providers (id, name, type, created, credentials, config, bindings, expires)"
-          " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-          {row.id, row.name, row.type, millis(row.created), Blob{sealed}, config, bindings,
-           expiry_json(row.expires)});
-  if (inserted) return {};
-  if (inserted.error().code == Code::exists)
-    return fail(Code::exists, "provider '" + row.name + "' already exists");
-  return tl::unexpected(std::move(inserted).error());
+Result<> read_facts(const SqlRow& cells, ProviderFacts& row) {
+  row.id = cells.text(0);
+  row.name = cells.text(1);
+  row.type = cells.text(2);
+  row.created = time_of(cells.number(3));
+  TRY_ASSIGN(row.config, map_from_json(cells.text(4)));
+  TRY_ASSIGN(row.bindings, list_from_json(cells.text(5)));
+  TRY_ASSIGN(row.expires, expiry_from_json(cells.text(6)));
+  row.resource_version = static_cast<std::uint64_t>(cells.number(7));
+  return {};
 }
 
-Result<std::vector<ProviderRow>> SqlStore::providers_from(const SqlResult& found) {
+std::vector<std::string> names_of(const std::map<std::string, Secret>& credentials) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : credentials) names.push_back(name);
+  return names;
+}
+
+}  // namespace
+
+Result<> SqlStore::create_provider(const ProviderRow& row,
+                                   const std::optional<RecordVersion>& profile) {
+  TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
+  return transact(*database_, [&](SqlSession& session) -> Result<> {
+    TRY(check_version(session, profile));
+    auto inserted = session.run(
+        "INSERT INTO providers"
+        " (id, name, type, created, credentials, variables, config, bindings, expires)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        {row.id, row.name, row.type, millis(row.created), Blob{sealed},
+         to_json(names_of(row.credentials)), to_json(row.config), to_json(row.bindings),
+         expiry_json(row.expires)});
+    if (inserted) return {};
+    if (inserted.error().code == Code::exists)
+      return fail(Code::exists, "provider '" + row.name + "' already exists");
+    return tl::unexpected(std::move(inserted).error());
+  });
+}
+
+Result<std::vector<ProviderRow>> SqlStore::providers_from(const SqlResult& found) const {
   std::vector<ProviderRow> rows;
   for (const SqlRow& cells : found.rows) {
     ProviderRow row;
-    row.id = cells.text(0);
-    row.name = cells.text(1);
-    row.type = cells.text(2);
-    row.created = time_of(cells.number(3));
-    TRY_ASSIGN(row.credentials, sealer_.open(row.id, cells.text(4)));
-    TRY_ASSIGN(row.config, map_from_json(cells.text(5)));
-    TRY_ASSIGN(row.bindings, list_from_json(cells.text(6)));
-    TRY_ASSIGN(row.expires, expiry_from_json(cells.text(7)));
-    row.resource_version = static_cast<std::uint64_t>(cells.number(8));
+    TRY(read_facts(cells, row));
+    TRY_ASSIGN(row.credentials, sealer_.open(row.id, cells.text(9)));
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-Result<std::vector<ProviderRow>> SqlStore::providers() {
-  TRY_ASSIGN(const SqlResult found, read(std::string(columns) + " ORDER BY p.name", {}));
-  return providers_from(found);
+Result<std::vector<ProviderOutline>> SqlStore::outlines_from(const SqlResult& found) const {
+  std::vector<ProviderOutline> rows;
+  for (const SqlRow& cells : found.rows) {
+    ProviderOutline row;
+    TRY(read_facts(cells, row));
+    if (const std::string names = cells.text(8); !names.empty()) {
+      TRY_ASSIGN(row.variables, list_from_json(names));
+    } else {
+      TRY_ASSIGN(const auto credentials, sealer_.open(row.id, cells.text(9)));
+      row.variables = names_of(credentials);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// For the rows of older versions.  What cannot be unsealed is told where it is used, not here.
+Result<> SqlStore::name_variables(SqlSession& session) const {
+  TRY_ASSIGN(const SqlResult found,
+             session.run("SELECT id, credentials FROM providers WHERE variables = ''"));
+  for (const SqlRow& cells : found.rows) {
+    const std::string id = cells.text(0);
+    const auto credentials = sealer_.open(id, cells.text(1));
+    if (!credentials) continue;
+    TRY(session.run("UPDATE providers SET variables = ? WHERE id = ?",
+                    {to_json(names_of(*credentials)), id}));
+  }
+  return {};
+}
+
+Result<std::vector<ProviderOutline>> SqlStore::outlines() {
+  TRY_ASSIGN(const SqlResult found, read(select_outlines(" FROM providers p ORDER BY p.name"), {}));
+  return outlines_from(found);
 }
 
 Result<std::vector<ProviderRow>> SqlStore::providers_of(const std::string& sandbox_id) {
-  TRY_ASSIGN(const SqlResult found,
-             read(std::string(columns) + " JOIN attachments a ON a.provider_id = p.id"
-                                         " WHERE a.sandbox_id = ? ORDER BY p.name",
-                  {sandbox_id}));
+  TRY_ASSIGN(const SqlResult found, read(select_rows(of_sandbox), {sandbox_id}));
   return providers_from(found);
 }
 
+Result<std::vector<ProviderOutline>> SqlStore::outlines_of(const std::string& sandbox_id) {
+  TRY_ASSIGN(const SqlResult found,
+             read(select_outlines(std::string(from_providers).append(of_sandbox)), {sandbox_id}));
+  return outlines_from(found);
+}
+
+Result<std::vector<std::string>> SqlStore::provider_names_of(const std::string& sandbox_id) {
+  TRY_ASSIGN(
+      const SqlResult found,
+      read(std::string("SELECT p.name").append(from_providers).append(of_sandbox), {sandbox_id}));
+  std::vector<std::string> names;
+  for (const SqlRow& cells : found.rows) names.push_back(cells.text(0));
+  return names;
+}
+
 Result<ProviderRow> SqlStore::provider_by_name(const std::string& name) {
-  TRY_ASSIGN(const SqlResult found, read(std::string(columns) + " WHERE p.name = ?", {name}));
+  TRY_ASSIGN(const SqlResult found, read(select_rows(" WHERE p.name = ?"), {name}));
   if (found.rows.empty()) return fail(Code::not_found, "provider not found");
   TRY_ASSIGN(auto rows, providers_from(found));
   return std::move(rows.front());
 }
 
-Result<> SqlStore::update_provider(const ProviderRow& row) {
+Result<ProviderOutline> SqlStore::outline_by_name(const std::string& name) {
+  TRY_ASSIGN(const SqlResult found,
+             read(select_outlines(" FROM providers p WHERE p.name = ?"), {name}));
+  if (found.rows.empty()) return fail(Code::not_found, "provider not found");
+  TRY_ASSIGN(auto rows, outlines_from(found));
+  return std::move(rows.front());
+}
+
+Result<> SqlStore::update_provider(const ProviderRow& row,
+                                   const std::optional<RecordVersion>& profile) {
   TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
+  const ProviderOutline outline{static_cast<const ProviderFacts&>(row), names_of(row.credentials)};
+  // False: it has another version.
   TRY_ASSIGN(
-      const SqlResult done,
-      run("UPDATE providers SET credentials = ?, config = ?, bindings = ?, expires = ?,"
-          " resource_version = resource_version + 1 WHERE id = ? AND resource_version = ?",
-          {Blob{sealed}, to_json(row.config), to_json(row.bindings), expiry_json(row.expires),
-           row.id, static_cast<std::int64_t>(row.resource_version)}));
-  if (done.changed > 0) return {};
+      const bool updated, transact(*database_, [&](SqlSession& session) -> Result<bool> {
+        TRY(check_version(session, profile));
+        TRY_ASSIGN(const SqlResult done,
+                   session.run("UPDATE providers SET credentials = ?, variables = ?, config = ?,"
+                               " bindings = ?, expires = ?, resource_version = resource_version + 1"
+                               " WHERE id = ? AND resource_version = ?",
+                               {Blob{sealed}, to_json(outline.variables), to_json(row.config),
+                                to_json(row.bindings), expiry_json(row.expires), row.id,
+                                static_cast<std::int64_t>(row.resource_version)}));
+        if (done.changed == 0) return false;
+        TRY_ASSIGN(
+            const SqlResult others,
+            session.run(select_outlines(
+                            ", s.name FROM attachments mine"
+                            " JOIN attachments a ON a.sandbox_id = mine.sandbox_id"
+                            " JOIN sandboxes s ON s.id = a.sandbox_id"
+                            " JOIN providers p ON p.id = a.provider_id"
+                            " WHERE mine.provider_id = ? AND p.id <> ? ORDER BY s.name, p.name"),
+                        {row.id, row.id}));
+        TRY(check_collisions(others, outline));
+        return true;
+      }));
+  if (updated) return {};
   return fail(Code::conflict, "the provider has changed meanwhile; read it and try again");
 }
 
@@ -102,24 +202,63 @@ Result<bool> SqlStore::delete_provider(const std::string& name) {
   return tl::unexpected(std::move(done).error());
 }
 
-Result<bool> attach_in(SqlSession& session, const std::string& sandbox,
-                       const std::string& provider) {
-  TRY_ASSIGN(const SqlResult sandboxes,
-             session.run("SELECT 1 FROM sandboxes WHERE name = ?", {sandbox}));
-  if (sandboxes.rows.empty()) return fail(Code::not_found, "sandbox '" + sandbox + "' not found");
-  TRY_ASSIGN(const SqlResult providers,
-             session.run("SELECT 1 FROM providers WHERE name = ?", {provider}));
-  if (providers.rows.empty()) return fail(Code::not_found, "provider '" + provider + "' not found");
+Result<> SqlStore::check_collisions(const SqlResult& others, const ProviderOutline& changed) const {
+  TRY_ASSIGN(const auto rows, outlines_from(others));
+  std::set<std::string_view> mine(changed.variables.begin(), changed.variables.end());
+  for (const auto& [name, value] : changed.config) mine.insert(name);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto collide = [&](const std::string& name) -> Result<> {
+      if (mine.count(name) == 0) return {};
+      return fail(Code::precondition, "providers '" + changed.name + "' and '" + rows[i].name +
+                                          "' of sandbox '" + others.rows[i].text(10) +
+                                          "' would both set " + name);
+    };
+    for (const std::string& name : rows[i].variables) TRY(collide(name));
+    for (const auto& [name, value] : rows[i].config) TRY(collide(name));
+  }
+  return {};
+}
+
+Result<> SqlStore::ask(SqlSession& session, const std::optional<ProviderCheck>& check) const {
+  if (!check) return {};
+  TRY_ASSIGN(const SqlResult found,
+             session.run(select_outlines(" FROM providers p WHERE p.type = ? ORDER BY p.name"),
+                         {check->type}));
+  TRY_ASSIGN(const auto outlines, outlines_from(found));
+  return check->holds(outlines);
+}
+
+Result<bool> SqlStore::attach_in(SqlSession& session, const std::string& sandbox_id,
+                                 const std::string& provider) const {
+  TRY_ASSIGN(const SqlResult found,
+             session.run(select_outlines(" FROM providers p WHERE p.name = ?"), {provider}));
+  if (found.rows.empty())
+    return fail(Code::not_found,
+                "provider '" + std::string(utf8_prefix(provider, 63)) + "' not found");
+  TRY_ASSIGN(const auto outlines, outlines_from(found));
+  const ProviderOutline& outline = outlines.front();
   TRY_ASSIGN(const SqlResult done,
-             session.run("INSERT INTO attachments SELECT s.id, p.id FROM sandboxes s, providers p"
-                         " WHERE s.name = ? AND p.name = ? ON CONFLICT DO NOTHING",
-                         {sandbox, provider}));
-  return done.changed > 0;
+             session.run("INSERT INTO attachments (sandbox_id, provider_id) VALUES (?, ?)"
+                         " ON CONFLICT DO NOTHING",
+                         {sandbox_id, outline.id}));
+  if (done.changed == 0) return false;
+  TRY_ASSIGN(const SqlResult others,
+             session.run(select_outlines(
+                             ", s.name FROM attachments a JOIN sandboxes s ON s.id = a.sandbox_id"
+                             " JOIN providers p ON p.id = a.provider_id"
+                             " WHERE a.sandbox_id = ? AND p.id <> ? ORDER BY p.name"),
+                         {sandbox_id, outline.id}));
+  TRY(check_collisions(others, outline));
+  return true;
 }
 
 Result<bool> SqlStore::attach(const std::string& sandbox, const std::string& provider) {
-  return transact(*database_,
-                  [&](SqlSession& session) { return attach_in(session, sandbox, provider); });
+  return transact(*database_, [&](SqlSession& session) -> Result<bool> {
+    TRY_ASSIGN(const SqlResult found,
+               session.run("SELECT id FROM sandboxes WHERE name = ?", {sandbox}));
+    if (found.rows.empty()) return fail(Code::not_found, "sandbox '" + sandbox + "' not found");
+    return attach_in(session, found.rows[0].text(0), provider);
+  });
 }
 
 Result<bool> SqlStore::detach(const std::string& sandbox, const std::string& provider) {
@@ -129,6 +268,24 @@ Result<bool> SqlStore::detach(const std::string& sandbox, const std::string& pro
                  " AND provider_id = (SELECT id FROM providers WHERE name = ?)",
                  {sandbox, provider}));
   return done.changed > 0;
+}
+
+Result<bool> SqlStore::attach_by_id(const AttachmentChange& change) {
+  return transact(*database_, [&](SqlSession& session) -> Result<bool> {
+    TRY(touch_in(session, change.sandbox_id, change.expected));
+    return attach_in(session, change.sandbox_id, change.provider);
+  });
+}
+
+Result<bool> SqlStore::detach_by_id(const AttachmentChange& change) {
+  return transact(*database_, [&](SqlSession& session) -> Result<bool> {
+    TRY(touch_in(session, change.sandbox_id, change.expected));
+    TRY_ASSIGN(const SqlResult done,
+               session.run("DELETE FROM attachments WHERE sandbox_id = ?"
+                           " AND provider_id = (SELECT id FROM providers WHERE name = ?)",
+                           {change.sandbox_id, change.provider}));
+    return done.changed > 0;
+  });
 }
 
 }  // namespace keyward::gateway

@@ -11,6 +11,23 @@ constexpr std::string_view sandbox_columns =
     " LEFT JOIN policies p ON p.sandbox_id = s.id"
     " AND p.version = (SELECT MAX(version) FROM policies WHERE sandbox_id = s.id)";
 
+constexpr std::string_view policy_columns =
+    "SELECT version, policy, hash, source, created, status, load_error, loaded, provenance"
+    " FROM policies";
+
+Result<PolicyRow> policy_of(const SqlRow& cells) {
+  TRY_ASSIGN(auto provenance, map_from_json(cells.text(8)));
+  return PolicyRow{static_cast<std::uint32_t>(cells.number(0)),
+                   cells.text(1),
+                   cells.text(2),
+                   cells.text(3),
+                   time_of(cells.number(4)),
+                   cells.text(5),
+                   cells.text(6),
+                   time_of(cells.number(7)),
+                   std::move(provenance)};
+}
+
 Result<SandboxRow> sandbox_of(const SqlRow& cells) {
   SandboxRow row;
   row.id = cells.text(0);
@@ -56,13 +73,15 @@ Result<> SqlStore::create_sandbox(const NewSandboxRow& sandbox,
     if (!inserted) return tl::unexpected(std::move(inserted).error());
     if (sandbox.policy) TRY(insert_policy(session, sandbox.id, *sandbox.policy));
     for (const std::string& provider : provider_names)
-      TRY(attach_in(session, sandbox.name, provider));
+      TRY(attach_in(session, sandbox.id, provider));
     return {};
   });
 }
 
-Result<std::vector<SandboxRow>> SqlStore::sandboxes() {
-  TRY_ASSIGN(const SqlResult found, read(std::string(sandbox_columns) + " ORDER BY s.name", {}));
+Result<std::vector<SandboxRow>> SqlStore::sandboxes(const SandboxPage& page) {
+  TRY_ASSIGN(const SqlResult found, read(std::string(sandbox_columns) +
+                                             " WHERE s.name > ? ORDER BY s.name LIMIT ? OFFSET ?",
+                                         {page.after, page.limit, page.offset}));
   std::vector<SandboxRow> rows;
   for (const SqlRow& cells : found.rows) {
     TRY_ASSIGN(SandboxRow row, sandbox_of(cells));
@@ -94,15 +113,34 @@ Result<bool> SqlStore::delete_sandbox(const std::string& name) {
   });
 }
 
-Result<> SqlStore::touch_sandbox(const std::string& id, std::uint64_t expected) {
-  const auto wanted = static_cast<std::int64_t>(expected);
+Result<bool> SqlStore::delete_sandbox_by_id(const std::string& id) {
+  return transact(*database_, [&](SqlSession& session) -> Result<bool> {
+    // Not by the id alone: the gateway's own records have an empty owner.
+    TRY(session.run("DELETE FROM records WHERE owner = (SELECT id FROM sandboxes WHERE id = ?)",
+                    {id}));
+    TRY_ASSIGN(const SqlResult done, session.run("DELETE FROM sandboxes WHERE id = ?", {id}));
+    return done.changed > 0;
+  });
+}
+
+Result<> touch_in(SqlSession& session, const std::string& sandbox_id, std::uint64_t expected) {
+  constexpr std::string_view touch =
+      "UPDATE sandboxes SET resource_version = resource_version + 1 WHERE id = ?";
+  // What is beyond a BIGINT becomes negative and so is no version of any row.
   TRY_ASSIGN(const SqlResult done,
-             run("UPDATE sandboxes SET resource_version = resource_version + 1"
-                 " WHERE id = ? AND (? = 0 OR resource_version = ?)",
-                 {id, wanted, wanted}));
+             expected == 0 ? session.run(touch, {sandbox_id})
+                           : session.run(std::string(touch) + " AND resource_version = ?",
+                                         {sandbox_id, static_cast<std::int64_t>(expected)}));
   if (done.changed > 0) return {};
-  TRY(sandbox_by_id(id));
+  TRY_ASSIGN(const SqlResult found,
+             session.run("SELECT 1 FROM sandboxes WHERE id = ?", {sandbox_id}));
+  if (found.rows.empty()) return fail(Code::not_found, "sandbox not found");
   return fail(Code::conflict, "the sandbox's resource version is not " + std::to_string(expected));
+}
+
+Result<> SqlStore::touch_sandbox(const std::string& id, std::uint64_t expected) {
+  TRY_ASSIGN(const SqlLease session, database_->lease());
+  return touch_in(*session, id, expected);
 }
 
 Result<> SqlStore::set_annotations(const std::string& id,
@@ -144,18 +182,28 @@ Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const 
 Result<std::vector<PolicyRow>> SqlStore::policies(const std::string& sandbox_id) {
   TRY_ASSIGN(
       const SqlResult found,
-      read("SELECT version, policy, hash, source, created, status, load_error, loaded, provenance"
-           " FROM policies"
-           " WHERE sandbox_id = ? ORDER BY version",
-           {sandbox_id}));
+      read(std::string(policy_columns) + " WHERE sandbox_id = ? ORDER BY version", {sandbox_id}));
   std::vector<PolicyRow> rows;
-  for (const SqlRow& row : found.rows) {
-    TRY_ASSIGN(auto provenance, map_from_json(row.text(8)));
-    rows.push_back({static_cast<std::uint32_t>(row.number(0)), row.text(1), row.text(2),
-                    row.text(3), time_of(row.number(4)), row.text(5), row.text(6),
-                    time_of(row.number(7)), std::move(provenance)});
+  for (const SqlRow& cells : found.rows) {
+    TRY_ASSIGN(PolicyRow row, policy_of(cells));
+    rows.push_back(std::move(row));
   }
   return rows;
+}
+
+Result<PolicyRow> SqlStore::policy(const std::string& sandbox_id, std::uint32_t version) {
+  TRY_ASSIGN(const SqlResult found,
+             read(std::string(policy_columns) + " WHERE sandbox_id = ? AND version = ?",
+                  {sandbox_id, std::int64_t{version}}));
+  if (found.rows.empty()) return fail(Code::not_found, "policy revision not found");
+  return policy_of(found.rows[0]);
+}
+
+Result<std::uint32_t> SqlStore::loaded_version(const std::string& sandbox_id) {
+  TRY_ASSIGN(const SqlResult found, read("SELECT version FROM policies WHERE sandbox_id = ?"
+                                         " AND status = 'loaded' ORDER BY version DESC LIMIT 1",
+                                         {sandbox_id}));
+  return found.rows.empty() ? 0 : static_cast<std::uint32_t>(found.rows[0].number(0));
 }
 
 Result<> SqlStore::set_policy_status(const std::string& sandbox_id, const PolicyReport& report) {

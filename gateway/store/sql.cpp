@@ -2,6 +2,14 @@
 
 namespace keyward::gateway {
 
+Result<> check_parameters(std::initializer_list<SqlParameter> parameters) {
+  for (const SqlParameter& parameter : parameters)
+    if (const auto* text = std::get_if<std::string_view>(&parameter);
+        text != nullptr && text->find('\0') != std::string_view::npos)
+      return fail(Code::invalid, "a name or text has a NUL byte");
+  return {};
+}
+
 std::string SqlRow::text(std::size_t column) const {
   const auto* text = std::get_if<std::string>(&cells.at(column));
   return text == nullptr ? std::string() : *text;

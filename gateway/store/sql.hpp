@@ -23,6 +23,10 @@ struct Blob {
 using SqlParameter = std::variant<std::int64_t, std::string_view, Blob>;  // bytes: until run() ends
 using SqlCell = std::variant<std::monostate, std::int64_t, std::string>;  // monostate: NULL
 
+// Code::invalid for a text with a NUL byte: PostgreSQL would take it for the text's end, and so
+// find another name than the one that was checked.
+Result<> check_parameters(std::initializer_list<SqlParameter> parameters);
+
 struct SqlRow {
   std::vector<SqlCell> cells;
   std::string text(std::size_t column) const;     // "" for NULL and for numbers

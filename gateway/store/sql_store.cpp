@@ -50,6 +50,9 @@ constexpr const char* migrations[] = {
     "ALTER TABLE providers ADD COLUMN resource_version BIGINT NOT NULL DEFAULT 1;"
     "ALTER TABLE policies ADD COLUMN loaded BIGINT NOT NULL DEFAULT 0;"
     "ALTER TABLE policies ADD COLUMN provenance TEXT NOT NULL DEFAULT '{}';"
+    // The credentials' names as a JSON list, so that they can be read without unsealing; '': not
+    // known yet.
+    "ALTER TABLE providers ADD COLUMN variables TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE records (kind TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,"
     " version BIGINT NOT NULL, created BIGINT NOT NULL, body BLOB NOT NULL,"
     " PRIMARY KEY (kind, owner, name));"};
@@ -71,6 +74,7 @@ Result<> SqlStore::migrate() {
     TRY(session->script(migrations[i]));
   if (current < newest) TRY(session->set_schema_version(newest));
   TRY(check_key(*session));
+  TRY(name_variables(*session));
   return transaction.commit();
 }
 

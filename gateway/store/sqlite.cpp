@@ -83,6 +83,7 @@ class SqliteSession final : public SqlSession {
 
   Result<SqlResult> run(std::string_view sql,
                         std::initializer_list<SqlParameter> parameters) override {
+    TRY(check_parameters(parameters));
     TRY_ASSIGN(sqlite3_stmt* const raw, prepared(sql));
     const Reset reset(raw);  // a statement that is not reset holds its locks
     int index = 1;

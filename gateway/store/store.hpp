@@ -1,7 +1,10 @@
 #pragma once
 // The gateway's state.  Every method is atomic and durable: when it returns, its effect survives
-// kill -9 and power loss.  Any thread.
+// kill -9 and power loss.  Any thread.  A text with a NUL byte is Code::invalid: the databases do
+// not keep it alike.
 
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -66,14 +69,27 @@ struct SandboxRow {
   std::uint64_t resource_version = 0;  // grows by touch_sandbox()
 };
 
-struct ProviderRow {
+// Which sandboxes, of all in the order of their names.
+struct SandboxPage {
+  std::string after;  // those whose name comes after this one
+  std::int64_t limit = std::numeric_limits<std::int64_t>::max(), offset = 0;
+};
+
+// What everybody may see of a provider.
+struct ProviderFacts {
   std::string id, name, type;
   TimePoint created;
-  std::map<std::string, Secret> credentials;    // environment name → value; sealed at rest
   std::map<std::string, std::string> config;    // not secret
   std::vector<std::string> bindings;            // HOST[:PORT][/PATH]; none: its profile's endpoints
   std::map<std::string, std::int64_t> expires;  // credential → Unix milliseconds
   std::uint64_t resource_version = 1;
+};
+struct ProviderRow : ProviderFacts {
+  std::map<std::string, Secret> credentials;  // environment name → value; sealed at rest
+};
+// ... whose secrets were not unsealed.
+struct ProviderOutline : ProviderFacts {
+  std::vector<std::string> variables;  // its credentials' names
 };
 
 // Whatever else is kept: a serialized message of its kind's owner.
@@ -87,6 +103,23 @@ struct RecordRow {
   std::string body;
   TimePoint created;
   std::uint64_t version = 0;  // from 1 on; grows with each change
+};
+
+// A record as somebody has read it.
+struct RecordVersion {
+  RecordKey key;
+  std::uint64_t version = 0;
+};
+// Asked inside the transaction of a change, about all providers that have the type; an error
+// undoes the change.  May be asked more than once.
+struct ProviderCheck {
+  std::string type;
+  std::function<Result<>(const std::vector<ProviderOutline>&)> holds;
+};
+
+struct AttachmentChange {
+  std::string sandbox_id, provider;  // the provider's name
+  std::uint64_t expected = 0;        // the sandbox's resource version; 0 expects nothing
 };
 
 struct TokenRow {
@@ -113,13 +146,17 @@ class Store {
  public:
   virtual ~Store() = default;
 
+  // Code::not_found: there is no such provider.  Code::precondition: two of them would set the same
+  // variable; so for all that attach and update.
   virtual Result<> create_sandbox(const NewSandboxRow& sandbox,
                                   const std::vector<std::string>& provider_names) = 0;
-  virtual Result<std::vector<SandboxRow>> sandboxes() = 0;
+  virtual Result<std::vector<SandboxRow>> sandboxes(const SandboxPage& page = {}) = 0;
   virtual Result<SandboxRow> sandbox_by_id(const std::string& id) = 0;
   virtual Result<SandboxRow> sandbox_by_name(const std::string& name) = 0;
   virtual Result<bool> delete_sandbox(
       const std::string& name) = 0;  // with all its tokens and attachments
+  // ... and no other one that was given its name meanwhile.
+  virtual Result<bool> delete_sandbox_by_id(const std::string& id) = 0;
 
   // One more change of the sandbox.  Code::conflict: its resource version is not the expected one;
   // 0 expects nothing.
@@ -132,31 +169,49 @@ class Store {
   virtual Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy,
                                            std::optional<std::uint32_t> after = {}) = 0;
   virtual Result<std::vector<PolicyRow>> policies(const std::string& sandbox_id) = 0;
+  // One revision.  Code::not_found: there is none of that number.
+  virtual Result<PolicyRow> policy(const std::string& sandbox_id, std::uint32_t version) = 0;
+  // The newest revision that the supervisor has loaded; 0: none.
+  virtual Result<std::uint32_t> loaded_version(const std::string& sandbox_id) = 0;
   // A loaded revision supersedes the older ones.  Code::not_found: there is no such revision.
   virtual Result<> set_policy_status(const std::string& sandbox_id, const PolicyReport& report) = 0;
 
   // A repeat of the same instance changes nothing.
   virtual Result<> set_exit(const std::string& sandbox_id, const MainExit& exit) = 0;
 
-  virtual Result<> create_provider(const ProviderRow& provider) = 0;
-  virtual Result<std::vector<ProviderRow>> providers() = 0;
+  // Code::precondition: `profile`, where it is given, is not at that version any more.
+  virtual Result<> create_provider(const ProviderRow& provider,
+                                   const std::optional<RecordVersion>& profile = {}) = 0;
   virtual Result<ProviderRow> provider_by_name(const std::string& name) = 0;
+  virtual Result<ProviderOutline> outline_by_name(const std::string& name) = 0;
+  virtual Result<std::vector<ProviderOutline>> outlines() = 0;  // by name
   // All but id, name and creation.  Code::conflict: the stored resource version is not the row's.
-  virtual Result<> update_provider(const ProviderRow& provider) = 0;
+  virtual Result<> update_provider(const ProviderRow& provider,
+                                   const std::optional<RecordVersion>& profile = {}) = 0;
   virtual Result<bool> delete_provider(
       const std::string& name) = 0;  // Code::precondition while it is attached
   virtual Result<bool> attach(const std::string& sandbox, const std::string& provider) = 0;
   virtual Result<bool> detach(const std::string& sandbox, const std::string& provider) = 0;
+  // ... of the sandbox with that id, whose resource version grows with it.  Code::conflict: it is
+  // not the expected one.
+  virtual Result<bool> attach_by_id(const AttachmentChange& change) = 0;
+  virtual Result<bool> detach_by_id(const AttachmentChange& change) = 0;
   virtual Result<std::vector<ProviderRow>> providers_of(const std::string& sandbox_id) = 0;
+  virtual Result<std::vector<ProviderOutline>> outlines_of(const std::string& sandbox_id) = 0;
+  virtual Result<std::vector<std::string>> provider_names_of(const std::string& sandbox_id) = 0;
 
   // Where `row.version` is 0 the record must be new (else Code::exists); otherwise that version
   // must be there (else Code::conflict).  The new version.
-  virtual Result<std::uint64_t> put_record(const RecordRow& row) = 0;
+  virtual Result<std::uint64_t> put_record(const RecordRow& row,
+                                           const std::optional<ProviderCheck>& check = {}) = 0;
+  // All of them or none.
+  virtual Result<> put_records(const std::vector<RecordRow>& rows) = 0;
   virtual Result<RecordRow> record(const RecordKey& key) = 0;
   // By age.
   virtual Result<std::vector<RecordRow>> records(const std::string& kind,
                                                  const std::string& owner) = 0;
-  virtual Result<bool> delete_record(const RecordKey& key) = 0;
+  virtual Result<bool> delete_record(const RecordKey& key,
+                                     const std::optional<ProviderCheck>& check = {}) = 0;
 
   virtual Result<> add_token(const TokenRow& token) = 0;
   virtual Result<TokenStatus> token_status(const std::string& jti) = 0;

@@ -1,5 +1,7 @@
-// Policies, settings, drafts and inference routes, as users and supervisors call for them.
+// Policies, settings and inference routes, as users and supervisors call for them.
 #include <doctest/doctest.h>
+
+#include <thread>
 
 #include "gateway/rpc/policy_merge.hpp"
 #include "inference.grpc.pb.h"
@@ -94,6 +96,91 @@ TEST_CASE("merge: each operation, and what it refuses") {
   CHECK(policy.network_policies().empty());
 }
 
+TEST_CASE("merge: limits, ports, and rules that would widen others") {
+  WirePolicy policy = policy_with("web", "example.com");
+  (*policy.mutable_network_policies())["web"].mutable_endpoints(0)->set_port(0);
+  for (const std::uint32_t port : {443U, 8443U})
+    (*policy.mutable_network_policies())["web"].mutable_endpoints(0)->add_ports(port);
+  v1::PolicyMergeOperation allow, deny, remove;
+  allow.mutable_add_allow_rules()->set_host("example.com");
+  allow.mutable_add_allow_rules()->add_rules()->mutable_allow()->set_path("/x");
+  deny.mutable_add_deny_rules()->set_host("example.com");
+  deny.mutable_add_deny_rules()->add_deny_rules()->set_path("/x");
+  remove.mutable_remove_endpoint()->set_rule_name("web");
+  remove.mutable_remove_endpoint()->set_host("example.com");
+  for (const std::uint32_t port : {0U, 65'536U}) {
+    allow.mutable_add_allow_rules()->set_port(port);
+    deny.mutable_add_deny_rules()->set_port(port);
+    remove.mutable_remove_endpoint()->set_port(port);
+    CHECK_FALSE(apply(allow, policy));
+    CHECK_FALSE(apply(deny, policy));
+    CHECK_FALSE(apply(remove, policy));
+  }
+  allow.mutable_add_allow_rules()->set_port(8443);
+  deny.mutable_add_deny_rules()->set_port(8443);
+  CHECK(apply(allow, policy));
+  (*policy.mutable_network_policies())["git"] = policy.network_policies().at("web");
+  (*policy.mutable_network_policies())["git"].add_binaries()->set_path("/usr/bin/git");
+  const auto refused = apply(allow, policy);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::invalid);
+  CHECK(refused.error().what.starts_with("2 rules"));
+  CHECK(apply(deny, policy));  // less for everybody
+  CHECK(policy.network_policies().at("git").endpoints(0).deny_rules_size() == 1);
+  while (deny.add_deny_rules().deny_rules_size() <= 100)
+    deny.mutable_add_deny_rules()->add_deny_rules()->set_path("/y");
+  CHECK_FALSE(apply(deny, policy));
+  policy.mutable_network_policies()->erase("git");
+  while (allow.add_allow_rules().rules_size() <= 100)
+    allow.mutable_add_allow_rules()->add_rules()->mutable_allow()->set_path("/y");
+  CHECK_FALSE(apply(allow, policy));
+}
+
+TEST_CASE("users: a policy may not grow beyond its limit in between") {
+  ConfigServer gateway;
+  v1::UpdateConfigRequest merge;
+  merge.set_name("a");
+  for (const char* name : {"one", "two"}) {
+    auto& add = *merge.add_merge_operations()->mutable_add_rule();
+    add.set_rule_name(name);
+    *add.mutable_rule() = rule_for("example.com");
+    for (int i = 0; i < 50; ++i)
+      add.mutable_rule()->add_binaries()->set_path("/" + std::string(3000, 'x'));
+  }
+  for (const char* name : {"one", "two"})
+    merge.add_merge_operations()->mutable_remove_rule()->set_rule_name(name);
+  CHECK(gateway.update("admin", merge) == StatusCode::INVALID_ARGUMENT);
+  merge.mutable_merge_operations()->DeleteSubrange(1, 1);
+  merge.mutable_merge_operations()->RemoveLast();
+  CHECK(gateway.update("admin", merge) == StatusCode::OK);
+}
+
+TEST_CASE("users: annotations are limited as a whole, and none is lost") {
+  ConfigServer gateway;
+  const auto with_key = [](const std::string& key) {
+    v1::UpdateConfigRequest request = replace(policy_with("web", "example.com"));
+    (*request.mutable_annotations())[key] = "x";
+    return request;
+  };
+  constexpr int each = 20;
+  const auto write = [&](const std::string& prefix) {
+    for (int i = 0, attempts = 0; i < each && attempts < 1000; ++attempts)
+      if (gateway.update("admin", with_key(prefix + std::to_string(i))) == StatusCode::OK) ++i;
+  };
+  std::thread other(write, "one");
+  write("two");
+  other.join();
+  CHECK(gateway.store->sandbox_by_id(gateway.a.id)->notes.annotations.size() == 2 * each);
+
+  v1::UpdateConfigRequest many = with_key("more");
+  for (int i = 0; i < 100; ++i) (*many.mutable_annotations())["more" + std::to_string(i)] = "x";
+  CHECK(gateway.update("admin", many) == StatusCode::INVALID_ARGUMENT);
+  CHECK(gateway.store->sandbox_by_id(gateway.a.id)->notes.annotations.size() == 2 * each);
+  v1::UpdateConfigRequest stale = with_key("stale");
+  stale.set_expected_resource_version(1);
+  CHECK(gateway.update("admin", stale) == StatusCode::ABORTED);
+}
+
 TEST_CASE("users: a policy's revisions") {
   ConfigServer gateway;
   v1::UpdateConfigRequest request = replace(policy_with("web", "example.com"));
@@ -143,7 +230,7 @@ TEST_CASE("users: a policy's revisions") {
   CHECK(gateway.call(&Stub::ListSandboxPolicies, "user", list).second.revisions(0).version() == 2);
 }
 
-TEST_CASE("sandboxes: a supervisor brings paths, and never a network rule") {
+TEST_CASE("sandboxes: a supervisor brings the first paths, and nothing else") {
   ConfigServer gateway;
   const std::string token = gateway.token(gateway.a);
   WirePolicy paths;
@@ -157,23 +244,31 @@ TEST_CASE("sandboxes: a supervisor brings paths, and never a network rule") {
   CHECK(gateway.update(token, replace(policy_with("web", "evil.example"))) ==
         StatusCode::PERMISSION_DENIED);
   CHECK(gateway.update(token, setting("ocsf_json_enabled", true)) == StatusCode::PERMISSION_DENIED);
+  WirePolicy weaker = paths;
+  weaker.mutable_landlock()->set_compatibility("best_effort");
+  CHECK(gateway.update(token, replace(weaker)) == StatusCode::PERMISSION_DENIED);
+  WirePolicy root = paths;
+  root.mutable_process()->set_run_as_user("root");
+  CHECK(gateway.update(token, replace(root)) == StatusCode::PERMISSION_DENIED);
   CHECK(gateway.update(token, replace(paths)) == StatusCode::OK);
   CHECK(gateway.config().version() == 1);
+  const auto version = [&] { return gateway.store->sandbox_by_id(gateway.a.id)->resource_version; };
+  const std::uint64_t before = version();
+  CHECK(gateway.call(&Stub::UpdateConfig, token, replace(paths)).second.version() == 1);
 
-  // Later: what an operator wrote stays as it is.
+  // From now on not even other paths: each would push out one of the operators' revisions.
+  WirePolicy more = paths;
+  more.mutable_filesystem()->add_read_write("/");
+  CHECK(gateway.update(token, replace(more)) == StatusCode::PERMISSION_DENIED);
+  CHECK(version() == before);
   WirePolicy written = policy_with("web", "example.com");
-  written.mutable_filesystem()->add_read_only("/usr");
+  *written.mutable_filesystem() = paths.filesystem();
   REQUIRE(gateway.update("admin", replace(written)) == StatusCode::OK);
+  CHECK(gateway.update(token, replace(paths)) == StatusCode::PERMISSION_DENIED);  // an old one
+  CHECK(gateway.call(&Stub::UpdateConfig, token, replace(written)).second.version() == 2);
   written.mutable_filesystem()->add_read_only("/lib");
-  CHECK(gateway.update(token, replace(written)) == StatusCode::OK);
-  (*written.mutable_network_policies())["web"].add_endpoints()->set_host("evil.example");
-  (*written.mutable_network_policies())["web"].mutable_endpoints(1)->set_port(443);
   CHECK(gateway.update(token, replace(written)) == StatusCode::PERMISSION_DENIED);
-  written.mutable_network_policies()->clear();
-  CHECK(gateway.update(token, replace(written)) == StatusCode::PERMISSION_DENIED);
-  written = policy_with("web", "example.com");
-  written.mutable_process()->set_run_as_user("root");
-  CHECK(gateway.update(token, replace(written)) == StatusCode::PERMISSION_DENIED);
+  CHECK(gateway.store->policies(gateway.a.id)->size() == 2);
 }
 
 TEST_CASE("users: settings of the gateway and of one sandbox") {
@@ -213,119 +308,6 @@ TEST_CASE("users: settings of the gateway and of one sandbox") {
   const auto all = gateway.call(&Stub::GetGatewayConfig, "user", {}).second;
   CHECK(all.settings_size() == 4);
   CHECK(all.settings_revision() == 3);
-}
-
-TEST_CASE("drafts: proposals grant nothing until they are approved") {
-  ConfigServer gateway;
-  const std::string token = gateway.token(gateway.a);
-  v1::SubmitPolicyAnalysisRequest submit;
-  submit.set_name("a");
-  submit.set_analysis_mode("mechanistic");
-  auto& chunk = *submit.add_proposed_chunks();
-  chunk.set_rule_name("api");
-  *chunk.mutable_proposed_rule() = rule_for("api.example");
-  chunk.set_status("approved");  // not the proposer's to say
-  submit.add_proposed_chunks()->set_rule_name("empty");
-  auto& reserved = *submit.add_proposed_chunks();
-  reserved.set_rule_name("_provider_x");
-  *reserved.mutable_proposed_rule() = rule_for("x.example");
-  auto& broken = *submit.add_proposed_chunks();
-  broken.set_rule_name("broken");
-  *broken.mutable_proposed_rule() = rule_for("bad host");
-  v1::SubmitPolicyAnalysisRequest foreign = submit;
-  foreign.set_name("b");
-  CHECK(gateway.call(&Stub::SubmitPolicyAnalysis, token, foreign).first.error_code() ==
-        StatusCode::PERMISSION_DENIED);
-  CHECK(gateway.call(&Stub::SubmitPolicyAnalysis, "admin", submit).first.error_code() ==
-        StatusCode::PERMISSION_DENIED);
-  const auto taken = gateway.call(&Stub::SubmitPolicyAnalysis, token, submit).second;
-  CHECK(taken.accepted_chunks() == 1);
-  CHECK(taken.rejected_chunks() == 3);
-  CHECK(taken.rejection_reasons_size() == 3);
-  CHECK(gateway.call(&Stub::SubmitPolicyAnalysis, token, submit).second.accepted_chunk_ids(0) ==
-        taken.accepted_chunk_ids(0));  // folded
-  CHECK(gateway.config().version() == 0);
-
-  v1::GetDraftPolicyRequest get;
-  get.set_name("a");
-  const auto draft = [&] { return gateway.call(&Stub::GetDraftPolicy, "user", get).second; };
-  const auto pending = draft();
-  REQUIRE(pending.chunks_size() == 1);
-  CHECK(pending.chunks(0).status() == "pending");
-  CHECK(pending.chunks(0).hit_count() == 2);
-  CHECK(pending.chunks(0).validation_result() == "valid");
-  const std::string id = pending.chunks(0).id(), seen = pending.chunks(0).review_token();
-
-  // What changes under a reviewer's eyes is looked at again.
-  v1::EditDraftChunkRequest edit;
-  edit.set_name("a");
-  edit.set_chunk_id(id);
-  *edit.mutable_proposed_rule() = rule_for("bad host");
-  CHECK_FALSE(gateway.call(&Stub::EditDraftChunk, "admin", edit).first.ok());
-  *edit.mutable_proposed_rule() = rule_for("api2.example");
-  CHECK(gateway.call(&Stub::EditDraftChunk, "admin", edit).first.ok());
-  v1::ApproveDraftChunkRequest approve;
-  approve.set_name("a");
-  approve.set_chunk_id(id);
-  approve.set_review_token(seen);
-  CHECK(gateway.call(&Stub::ApproveDraftChunk, "admin", approve).first.error_code() ==
-        StatusCode::FAILED_PRECONDITION);
-  approve.set_review_token(draft().chunks(0).review_token());
-  CHECK(gateway.call(&Stub::ApproveDraftChunk, "user", approve).first.error_code() ==
-        StatusCode::PERMISSION_DENIED);
-  CHECK(gateway.call(&Stub::ApproveDraftChunk, token, approve).first.error_code() ==
-        StatusCode::PERMISSION_DENIED);
-  CHECK(gateway.call(&Stub::ApproveDraftChunk, "admin", approve).second.policy_version() == 1);
-  CHECK(gateway.config().policy().network_policies().at("api").endpoints(0).host() ==
-        "api2.example");
-  CHECK(gateway.call(&Stub::ApproveDraftChunk, "admin", approve).first.error_code() ==
-        StatusCode::FAILED_PRECONDITION);  // is approved
-
-  v1::UndoDraftChunkRequest undo;
-  undo.set_name("a");
-  undo.set_chunk_id(id);
-  CHECK(gateway.call(&Stub::UndoDraftChunk, "admin", undo).second.policy_version() == 2);
-  CHECK(gateway.config().policy().network_policies().empty());
-  v1::RejectDraftChunkRequest reject;
-  reject.set_name("a");
-  reject.set_chunk_id(id);
-  reject.set_reason("no");
-  CHECK(gateway.call(&Stub::RejectDraftChunk, "admin", reject).first.ok());
-  CHECK(draft().chunks(0).rejection_reason() == "no");
-  CHECK(gateway.call(&Stub::GetDraftPolicy, token, get).second.chunks_size() == 1);
-
-  v1::GetDraftHistoryRequest history;
-  history.set_name("a");
-  std::string events;
-  const auto told = gateway.call(&Stub::GetDraftHistory, "user", history).second;
-  for (const auto& entry : told.entries()) events += entry.event_type() + " ";
-  CHECK(events == "analysis_cycle analysis_cycle edited approved undone rejected ");
-}
-
-TEST_CASE("drafts: all at once, without those that are flagged") {
-  ConfigServer gateway;
-  v1::SubmitPolicyAnalysisRequest submit;
-  submit.set_name("a");
-  submit.set_analysis_mode("agent_authored");
-  for (const char* name : {"one", "two", "flagged"}) {
-    auto& chunk = *submit.add_proposed_chunks();
-    chunk.set_rule_name(name);
-    *chunk.mutable_proposed_rule() = rule_for(std::string(name) + ".example");
-  }
-  submit.mutable_proposed_chunks(2)->set_security_notes("broad");
-  REQUIRE(gateway.call(&Stub::SubmitPolicyAnalysis, gateway.token(gateway.a), submit)
-              .second.accepted_chunks() == 3);
-  v1::ApproveAllDraftChunksRequest all;
-  all.set_name("a");
-  const auto done = gateway.call(&Stub::ApproveAllDraftChunks, "admin", all).second;
-  CHECK(done.chunks_approved() == 2);
-  CHECK(done.chunks_skipped() == 1);
-  CHECK(gateway.config().policy().network_policies_size() == 2);
-  v1::ClearDraftChunksRequest clear;
-  clear.set_name("a");
-  CHECK(gateway.call(&Stub::ClearDraftChunks, "admin", clear).second.chunks_cleared() == 1);
-  REQUIRE(gateway.store->delete_sandbox("a"));
-  CHECK(gateway.store->records("draft", gateway.a.id)->empty());
 }
 
 TEST_CASE("inference: a bundle has the routes of the providers that are attached") {

@@ -262,7 +262,7 @@ TEST_CASE("users: what a provider may not be") {
     CHECK(status.error_code() == StatusCode::INVALID_ARGUMENT);
     CHECK(status.error_message().find("canary") == std::string::npos);
   }
-  CHECK(gateway.store->providers()->empty());
+  CHECK(gateway.store->outlines()->empty());
 }
 
 TEST_CASE("users: profiles say where a provider's credentials may be used") {

@@ -61,14 +61,55 @@ TEST_CASE("relay: bytes wait for their reader, and the end comes after them") {
   CHECK_FALSE(relay.has_room(Relay::Side::sandbox));
   CHECK(relay.has_room(Relay::Side::user));
   relay.end(Relay::Side::sandbox);
-  CHECK_FALSE(relay.is_over(Relay::Side::user));
+  CHECK_FALSE(relay.is_half_over(Relay::Side::user));
   CHECK(relay.read(Relay::Side::user)->size() == Relay::queue_limit);
   CHECK_FALSE(relay.read(Relay::Side::user));
+  CHECK(relay.is_half_over(Relay::Side::user));
+  CHECK_FALSE(relay.is_over(Relay::Side::user));  // it may still send
+  relay.end(Relay::Side::user);
   CHECK(relay.is_over(Relay::Side::user)->empty());
-  CHECK_FALSE(relay.is_over(Relay::Side::sandbox));
+  CHECK(relay.is_over(Relay::Side::sandbox)->empty());
+  // Frames without data cost something too.
+  Relay small;
+  for (std::size_t i = 0; i < Relay::queue_limit / Relay::frame_cost; ++i)
+    small.write(Relay::Side::user, "");
+  CHECK_FALSE(small.has_room(Relay::Side::user));
+  Relay left;
+  left.write(Relay::Side::user, "x");
+  left.leave(Relay::Side::user);
+  CHECK_FALSE(left.is_over(Relay::Side::sandbox));
+  CHECK(left.read(Relay::Side::sandbox) == "x");
+  CHECK(left.is_over(Relay::Side::sandbox));
   CHECK(woken >= 3);
   relay.fail_with("gone");
   CHECK(*relay.is_over(Relay::Side::sandbox) == "gone");
+}
+
+TEST_CASE("streams: who is not known, or may not call, gets no stream") {
+  UsersServer gateway;
+  for (const auto& [bearer, code] : {std::pair{"", StatusCode::UNAUTHENTICATED},
+                                     {"junk", StatusCode::UNAUTHENTICATED},
+                                     {"admin", StatusCode::PERMISSION_DENIED}}) {
+    CAPTURE(bearer);
+    grpc::ClientContext log_context, session_context, relay_context;
+    prepare(log_context, bearer);
+    prepare(session_context, bearer);
+    prepare(relay_context, bearer);
+    v1::PushSandboxLogsResponse response;
+    // Nothing is sent: the end must not wait for a first frame.
+    CHECK(gateway.stub->PushSandboxLogs(&log_context, &response)->Finish().error_code() == code);
+    CHECK(gateway.stub->ConnectSupervisor(&session_context)->Finish().error_code() == code);
+    CHECK(gateway.stub->RelayStream(&relay_context)->Finish().error_code() == code);
+  }
+  grpc::ClientContext context;
+  prepare(context, gateway.token(gateway.a));
+  CHECK(gateway.stub->ForwardTcp(&context)->Finish().error_code() == StatusCode::PERMISSION_DENIED);
+  grpc::ClientContext nameless;
+  prepare(nameless, gateway.token(gateway.a));
+  v1::PushSandboxLogsResponse response;
+  const auto logs = gateway.stub->PushSandboxLogs(&nameless, &response);
+  for (int i = 0; i < 20; ++i) logs->Write(v1::PushSandboxLogsRequest());
+  CHECK(logs->Finish().error_code() == StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_CASE("session: one supervisor for each sandbox, about itself") {
@@ -123,6 +164,31 @@ TEST_CASE("session: ends soon after its token does") {
   REQUIRE(gateway.store->delete_sandbox("a"));
   CHECK_FALSE(deleted.stream->Read(std::make_unique<v1::GatewayMessage>().get()));
   CHECK(deleted.stream->Finish().error_code() == StatusCode::ABORTED);
+}
+
+TEST_CASE("session: goes on over a refresh, and what was asked meanwhile is asked again") {
+  UsersServer gateway;
+  const std::string token = gateway.token(gateway.a);
+  Session session(gateway, token);
+  REQUIRE(session.hello(gateway.a.id, "i").has_session_accepted());
+  const auto [status, next] = refresh(*gateway.stub, token, "r-1");
+  REQUIRE(status.ok());
+  v1::SupervisorMessage heartbeat;
+  heartbeat.mutable_heartbeat();
+  session.stream->Write(heartbeat);
+  CHECK(session.read().has_heartbeat());
+  const auto asked = gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""});
+  REQUIRE(asked);
+  CHECK(session.read().relay_open().channel_id() == asked->channel_id);
+  Session again(gateway, next);
+  REQUIRE(again.hello(gateway.a.id, "i").has_session_accepted());
+  CHECK(again.read().relay_open().channel_id() == asked->channel_id);
+  for (std::size_t i = 1; i < SessionBook::relays_of_sandbox_limit; ++i)
+    CHECK(gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""}));
+  CHECK(gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""}).error().code ==
+        Code::exhausted);
+  session.end();
+  again.end();
 }
 
 TEST_CASE("relays: a user's connection reaches the sandbox's supervisor, and no other") {
