@@ -49,7 +49,7 @@ Result<> check(const ServerTls& tls) {
 }  // namespace
 
 Result<std::shared_ptr<LiveTls>> LiveTls::create(const ServerTls& tls) {
-  std::shared_ptr<LiveTls> live(new LiveTls());
+  auto live = std::make_shared<LiveTls>();
   live->asks_ = !tls.client_ca_pem.empty();
   live->requires_ = tls.require_client_certificate;
   TRY(live->replace(tls));

@@ -36,8 +36,6 @@ class LiveTls {
   std::shared_ptr<grpc::ServerCredentials> credentials() const;
 
  private:
-  LiveTls() = default;
-
   std::mutex mutex_;
   // Files without a name, which gRPC looks at by the descriptors' paths.  The pair is in one, so
   // that nobody sees the half of it.
