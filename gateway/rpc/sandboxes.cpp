@@ -27,12 +27,13 @@ void fill_status(const CallContext& call, const SandboxRow& row, v1::SandboxStat
   status.set_sandbox_name(row.name);
   status.set_current_policy_version(row.policy_version);
   const std::optional<std::string> instance = call.deps.sessions.instance_of(row.id);
-  if (instance) {
+  const bool has_ended = row.exit && (!instance || row.exit->instance_id == *instance);
+  if (instance && !has_ended) {
     status.set_phase(v1::SANDBOX_PHASE_READY);
     status.set_main_process_instance_id(*instance);
     return;
   }
-  status.set_phase(row.exit ? v1::SANDBOX_PHASE_ERROR : v1::SANDBOX_PHASE_PROVISIONING);
+  status.set_phase(has_ended ? v1::SANDBOX_PHASE_ERROR : v1::SANDBOX_PHASE_PROVISIONING);
   if (!row.exit) return;
   status.set_main_process_instance_id(row.exit->instance_id);
   status.set_exit_code(row.exit->code);

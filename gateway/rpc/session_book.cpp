@@ -12,6 +12,7 @@ Result<std::string> SessionBook::open(const Hello& hello, SessionPeer& peer, Tim
   const bool alive = session.peer != nullptr && now < session.heard + 2 * heartbeat;
   if (alive && session.instance_id != hello.instance_id)
     return fail(Code::conflict, "another supervisor of this sandbox holds a session");
+  if (session.peer != nullptr) session.peer->superseded();
   session = {random_uuid(), hello.instance_id, &peer, now};
   return session.session_id;
 }

@@ -26,6 +26,7 @@ class SessionPeer {
  public:
   virtual ~SessionPeer() = default;
   virtual void ask_for_relay(const std::string& channel_id, const RelayTarget& target) = 0;
+  virtual void superseded() = 0;  // by a newer session of the same instance
 };
 
 class SessionBook {

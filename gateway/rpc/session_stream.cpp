@@ -41,6 +41,10 @@ class SessionStream final : public Base, public SessionPeer {
     send(std::move(message));
   }
 
+  void superseded() override {
+    end(fail(Code::conflict, "a newer session of this supervisor has taken its place"));
+  }
+
  private:
   Result<> end_of_input() {
     if (is_admitted()) return {};

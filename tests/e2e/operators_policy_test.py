@@ -118,12 +118,19 @@ class OperatorsPolicyTest(OperatorsCase):
     def test_what_a_sandbox_may_change_itself(self):
         box = self.boxed("itself")
         own = lambda code=OK, **request: self.ask("UpdateConfig", code, token=box[1], **{"name": "itself", **request})
-        current = self.config(box)["policy"]["network_policies"]
+        held = self.config(box)["policy"]
+        current, before = held["network_policies"], self.config(box)["version"]
         wider = {"version": 1, "network_policies": current, "filesystem": {"read_only": ["/usr", "/lib"], "read_write": ["/tmp"]}}
-        own(policy=wider)
-        self.assertEqual(self.config(box)["policy"]["filesystem"]["read_only"], ["/usr", "/lib"])
-        self.assertEqual(self.rules(box), current)
-        before = self.config(box)["version"]
+        own(policy=held)  # the same again changes nothing
+        own(DENIED, policy=wider)
+        # Without a policy it may bring the first paths, and nothing else.
+        fresh = self.sandbox("fresh")["metadata"]["id"], self.token("fresh")
+        first = lambda code=OK, **parts: self.ask("UpdateConfig", code, token=fresh[1], name="fresh", policy={"version": 1, **parts})
+        first(DENIED, network_policies=current)
+        first(DENIED, process={"run_as_user": "root"})
+        first(filesystem={"read_only": ["/usr"]})
+        self.assertEqual(self.config(fresh)["policy"]["filesystem"]["read_only"], ["/usr"])
+        first(DENIED, filesystem={"read_only": ["/usr", "/lib"]})
         own(DENIED, policy={**wider, "network_policies": {**current, "more": rule("more.example.com")}})
         own(DENIED, policy=policy())
         self.assertEqual(own(DENIED, policy=wider, **{"global": True}), "sandbox callers cannot mutate global config")
@@ -131,7 +138,7 @@ class OperatorsPolicyTest(OperatorsCase):
         sync = "sandbox callers may only perform sandbox policy sync"
         self.assertEqual(own(DENIED, setting_key="ocsf_json_enabled", setting_value={"bool_value": True}), sync)
         self.assertEqual(own(DENIED), sync)
-        self.assertEqual(own(DENIED, name="", policy=wider), sync)
+        self.assertEqual(own(DENIED, name="", policy=wider), FOREIGN)
         own(DENIED, merge_operations=[{"remove_rule": {"rule_name": "web"}}])
         self.assertEqual(self.config(box)["version"], before)
 
@@ -198,7 +205,7 @@ class OperatorsPolicyTest(OperatorsCase):
         self.assertEqual((done["accepted_chunks"], done["rejected_chunks"], len(done["rejection_reasons"])), (1, 3, 3))
         self.assertIn("chunk missing rule_name", done["rejection_reasons"])
         submit = lambda code, name: self.ask("SubmitPolicyAnalysis", code, token=box[1], name=name, proposed_chunks=[])
-        submit(INVALID, "")
+        self.assertEqual(submit(DENIED, ""), FOREIGN)
         self.assertEqual(submit(DENIED, "nobody"), FOREIGN)
         summary = self.ask("SubmitPolicyAnalysis", token=box[1], name="odd-proposer",
                            network_activity_summaries=[{"network_activity_count": 5, "denied_action_count": 1}])

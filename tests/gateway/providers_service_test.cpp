@@ -65,6 +65,7 @@ v1::GetSandboxProviderEnvironmentResponse environment_of(UsersServer& gateway) {
 
 struct NoPeer final : SessionPeer {
   void ask_for_relay(const std::string&, const RelayTarget&) override {}
+  void superseded() override {}
 };
 
 }  // namespace

@@ -151,7 +151,7 @@ TEST_CASE("session: one supervisor for each sandbox, about itself") {
   CHECK(thief.end() == StatusCode::OK);
   Session again(gateway, token);
   CHECK(again.hello(gateway.a.id, "one").has_session_accepted());
-  CHECK(first.end() == StatusCode::OK);
+  CHECK(first.end() == StatusCode::ABORTED);
   CHECK(gateway.sessions.instance_of(gateway.a.id) == "one");
   CHECK(again.end() == StatusCode::OK);
   CHECK(wait_for([&] { return !gateway.sessions.instance_of(gateway.a.id); }));

@@ -62,6 +62,8 @@ class OperatorsCase(Case):
 
     def token(self, name):
         path = os.path.join(self.gateway.folder, f"{name}.jwt")
+        if os.path.exists(path):  # of an earlier case
+            os.unlink(path)
         done = self.gateway.operator("sandbox", "token", name, "--out", path)
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(path, encoding="utf-8") as file:
