@@ -17,6 +17,9 @@ inline std::span<const std::uint8_t> as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+// An ASCII control byte (C0 or DEL).
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 std::string hex(std::span<const std::uint8_t> bytes);  // lower case
 Result<std::string> unhex(std::string_view text);      // either case, even length
 std::string base64(std::string_view bytes);            // RFC 4648 section 4, padded

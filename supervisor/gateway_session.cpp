@@ -237,7 +237,7 @@ void GatewaySession::note_poll_failure(const RpcError& error) {
   poll_failing_ = true;
   if (ends_authority(error))
     lose_authority(error.message);
-  else if (slot_.get()->expires <= clock_.now())
+  else if (refresher_->has_ended())
     lose_authority("the token has expired and the gateway cannot be asked");
 }
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/cli/output.hpp"
@@ -63,7 +64,7 @@ std::size_t steering(std::string_view text) {
   const auto within = [](unsigned value, unsigned first, unsigned last) {
     return value >= first && value <= last;
   };
-  if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
+  if (is_control(text[0])) return 1;
   if (byte(0) == 0xc2 && within(byte(1), 0x80, 0x9f)) return 2;
   if (byte(0) == 0xd8 && byte(1) == 0x9c) return 2;  // U+061C
   if (byte(0) != 0xe2) return 0;

@@ -74,8 +74,7 @@ Result<> SqlStore::create_provider(const ProviderRow& row,
          to_json(names_of(row.credentials)), to_json(row.config), to_json(row.bindings),
          expiry_json(row.expires)});
     if (inserted) return {};
-    if (inserted.error().code == Code::exists)
-      return fail(Code::exists, "provider '" + row.name + "' already exists");
+    if (inserted.error().code == Code::exists) return fail(Code::exists, "provider already exists");
     return tl::unexpected(std::move(inserted).error());
   });
 }
@@ -196,10 +195,15 @@ Result<> SqlStore::update_provider(const ProviderRow& row,
 Result<bool> SqlStore::delete_provider(const std::string& name) {
   auto done = run("DELETE FROM providers WHERE name = ?", {name});
   if (done) return done->changed > 0;
-  if (done.error().code == Code::denied)
-    return fail(Code::precondition,
-                "provider '" + name + "' is attached to a sandbox; detach it first");
-  return tl::unexpected(std::move(done).error());
+  if (done.error().code != Code::denied) return tl::unexpected(std::move(done).error());
+  TRY_ASSIGN(const SqlResult holders,
+             run("SELECT s.name FROM attachments a JOIN sandboxes s ON s.id = a.sandbox_id"
+                 " JOIN providers p ON p.id = a.provider_id WHERE p.name = ? ORDER BY s.name",
+                 {name}));
+  std::string names;
+  for (const SqlRow& row : holders.rows) names += (names.empty() ? "" : ", ") + row.text(0);
+  return fail(Code::precondition,
+              "provider '" + name + "' is attached to sandbox(es): " + names + "; detach it first");
 }
 
 Result<> SqlStore::check_collisions(const SqlResult& others, const ProviderOutline& changed) const {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/bytes.hpp"
+#include "base/environment.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -123,6 +124,10 @@ ProviderEnvironment take_provider_environment(Response& response) {
   const std::set<std::string> open(response.non_secret_environment_keys().begin(),
                                    response.non_secret_environment_keys().end());
   for (const auto& [name, value] : response.environment()) {
+    if (is_reserved_variable(name)) {
+      result.problems.push_back(name + ": may not come from a provider; it is left out");
+      continue;
+    }
     // A key id or secret that is called configuration is still a secret.
     if (open.contains(name) && !is_aws_name(name))
       result.environment.emplace_back(name, value);

@@ -56,7 +56,7 @@ bool Refresher::replacement_waits() {
   return health_ == Health::degraded && replacement() != nullptr;
 }
 
-milliseconds Refresher::remaining() const { return local_end_ - deps_.clock.now(); }
+milliseconds Refresher::remaining() const { return local_end_.load() - deps_.clock.now(); }
 
 RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   const std::lock_guard one_at_a_time(attempt_mutex_);

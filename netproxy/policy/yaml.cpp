@@ -181,8 +181,8 @@ Result<NetworkPolicyModel> network_policy_of(const std::string& key, const YamlN
 Result<> read_paths(const YamlNode& node, std::vector<std::string>& paths) {
   TRY_ASSIGN(paths, node.texts());
   for (const std::string& path : paths)
-    if (!path.starts_with('/') || path.find("..") != std::string::npos || path.size() > 4096)
-      return node.error(path + ": must be an absolute path without ..");
+    if (const Result<> sound = check_filesystem_path(path); !sound)
+      return node.error(sound.error().what);
   return {};
 }
 
