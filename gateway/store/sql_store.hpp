@@ -22,8 +22,8 @@ class SqlStore final : public Store {
   Result<bool> delete_sandbox_by_id(const std::string& id) override;
 
   Result<> touch_sandbox(const std::string& id, std::uint64_t expected) override;
-  Result<> set_annotations(const std::string& id,
-                           const std::map<std::string, std::string>& annotations) override;
+  Result<std::map<std::string, std::string>> add_annotations(
+      const std::string& id, const std::map<std::string, std::string>& added) override;
 
   Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy,
                                    std::optional<std::uint32_t> after) override;

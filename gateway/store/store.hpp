@@ -161,8 +161,9 @@ class Store {
   // One more change of the sandbox.  Code::conflict: its resource version is not the expected one;
   // 0 expects nothing.
   virtual Result<> touch_sandbox(const std::string& id, std::uint64_t expected) = 0;
-  virtual Result<> set_annotations(const std::string& id,
-                                   const std::map<std::string, std::string>& annotations) = 0;
+  // Over those that are there, in one transaction; the answer is the whole.
+  virtual Result<std::map<std::string, std::string>> add_annotations(
+      const std::string& id, const std::map<std::string, std::string>& added) = 0;
 
   // The new revision's number; the newest one's where that has the same hash.  The last
   // `policies_kept` are kept.  Code::conflict: the newest one is not `after`, where that is given.
