@@ -9,6 +9,7 @@
 #include "netproxy/audit/sink.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/http/head.hpp"
+#include "netproxy/injection.hpp"
 #include "netproxy/io/dial.hpp"
 #include "netproxy/io/refusal.hpp"
 #include "netproxy/sigv4/signer.hpp"
@@ -34,6 +35,9 @@ struct Exchange {
   std::string asked_method, asked_path;
   std::optional<Payload> payload;  // of a signed request
   std::string credential;          // provider name
+  InjectionPtr injection;          // what inject() has put into the request, if anything
+  bool repeats = false;            // the request is to be sent once more, with another token
+  bool repeated = false;           // ... which happens once
   AuditEvent event;
   std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
   int answered = 0;  // status that the client has been sent, 0 while none

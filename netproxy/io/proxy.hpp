@@ -16,6 +16,7 @@
 #include "netproxy/audit/sink.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/guard/address.hpp"
+#include "netproxy/injection.hpp"
 #include "netproxy/policy/policy.hpp"
 
 namespace keyward::netproxy {
@@ -62,6 +63,7 @@ struct ProxyDeps {
   AuditSink& audit;
   ClientIdentity& client_identity;
   const Clock& clock;
+  TokenSource* tokens = nullptr;  // null: no token grants
 };
 
 class Proxy {

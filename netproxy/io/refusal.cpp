@@ -100,6 +100,18 @@ Problem credential_missing(const Error& error) {
   return problem;
 }
 
+Problem token_unavailable(const Error& error) {
+  const bool passes = error.code == Code::unavailable || error.code == Code::timeout;
+  Problem problem = make(passes ? 503 : 502, "token_unavailable",
+                         "no token could be obtained for the request", error.what);
+  problem.layer = "credential";
+  problem.proxy_error = "proxy_configuration_error";
+  problem.retryable = passes;
+  problem.next_steps = {passes ? "try again in a moment"
+                               : "ask the operator: the grant is refused"};
+  return problem;
+}
+
 Problem broken_body(const Error& error) {
   Problem problem =
       make(400, "body_mismatch", "the body is not what the request declares", error.what);

@@ -23,6 +23,7 @@ Problem unreachable(const Error& error);         // 502 / 504, nothing was sent
 Problem untrusted(const std::string& detail);    // 502, the upstream's certificate
 Problem broken_upstream(const Error& error);     // 502 / 504, after something was sent
 Problem credential_missing(const Error& error);  // 403 / 503
+Problem token_unavailable(const Error& error);   // 502 / 503, no token of a grant
 Problem broken_body(const Error& error);         // 400, body and its declaration disagree
 Problem client_left(const Error& error);         // nobody is there to be told
 Problem overloaded();                            // 503, too many connections

@@ -6,6 +6,7 @@
 #include "base/crypto.hpp"
 #include "netproxy/http/fields.hpp"
 #include "netproxy/http/head_parser.hpp"
+#include "netproxy/io/inject.hpp"
 #include "netproxy/io/session.hpp"
 
 namespace keyward::netproxy {
@@ -96,6 +97,10 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
   Answer<ResponseHead> received = co_await read_response_head(exchange, upstream);
   if (!received) co_return tl::unexpected(received.error());
   reply.head = std::move(*received);
+  if (reply.head.status == 401 && takes_rejection(worker_, exchange)) {
+    reply.upstream_lives = false;  // its answer is not read
+    co_return Answer<>{};
+  }
   const bool unchunk = needs_unchunking(exchange.request, reply.head);
   reply.client_lives = reply.client_lives && exchange.request.keep_alive && !unchunk &&
                        reply.head.framing != Framing::until_close;

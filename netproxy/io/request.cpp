@@ -3,6 +3,7 @@
 #include "netproxy/io/session.hpp"
 
 #include "netproxy/http/fields.hpp"
+#include "netproxy/io/inject.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -26,6 +27,29 @@ struct Background {
   Event done;
   bool finished = false;
   Answer<> outcome;
+};
+
+// A head may carry a token.
+class HeadText {
+ public:
+  explicit HeadText(const RequestHead& head) : text_(serialize(head)) {}
+  HeadText(const HeadText&) = delete;
+  HeadText& operator=(const HeadText&) = delete;
+  ~HeadText() { wipe(text_.data(), text_.size()); }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+struct ForgetInjected {
+  explicit ForgetInjected(Exchange& exchange) : exchange_(exchange) {}
+  ForgetInjected(const ForgetInjected&) = delete;
+  ForgetInjected& operator=(const ForgetInjected&) = delete;
+  ~ForgetInjected() { forget_injected(exchange_); }
+
+ private:
+  Exchange& exchange_;
 };
 
 Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
@@ -60,7 +84,9 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   exchange.policy = worker_.shared.deps.policy.get();
   exchange.credentials = worker_.shared.deps.credentials.get();
   identify_client(exchange.policy.get());
+  const ForgetInjected forgets(exchange);
   Answer<> ready = decide(exchange, origin_);
+  if (ready) ready = co_await inject(worker_, exchange);
   if (ready)
     ready = sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
                  worker_.shared.deps.clock.now());
@@ -74,14 +100,19 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   ready = co_await upload.gather();
   if (!ready) co_return tl::unexpected(ready.error());
 
-  Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
-  if (!upstream) co_return tl::unexpected(upstream.error());
-  co_return co_await forward_body(exchange, upload, std::move(*upstream));
+  for (;;) {
+    Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
+    if (!upstream) co_return tl::unexpected(upstream.error());
+    Answer<bool> carried = co_await forward_body(exchange, upload, std::move(*upstream));
+    if (!std::exchange(exchange.repeats, false)) co_return carried;
+    ready = co_await inject(worker_, exchange);
+    if (!ready) co_return tl::unexpected(ready.error());
+  }
 }
 
 // The head, and with it a body that is already here.
 Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& upload) {
-  const std::string head = serialize(exchange.request);
+  const HeadText head(exchange.request);
   for (bool fresh = false;; fresh = true) {
     Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, fresh);
     if (!upstream) co_return upstream;
@@ -89,7 +120,7 @@ Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& uplo
     exchange.event.address = connection.address;
     connection.stream.expire_in(limits().upstream_timeout);
     const std::string_view body = upload.complete() ? upload.gathered() : std::string_view();
-    const Result<> sent = co_await connection.stream.write(head, body);
+    const Result<> sent = co_await connection.stream.write(head.text(), body);
     if (!sent && connection.reused && !fresh) continue;  // closed before it took the request
     if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
     // Nothing of the reply yet: an old connection may have been closed while the request was under
