@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "netproxy/http/head.hpp"
+#include "netproxy/sigv4/aws_chunked.hpp"
 
 namespace keyward::netproxy {
 
@@ -31,8 +32,9 @@ enum class PayloadMode {
 };
 
 struct Payload {
-  PayloadMode mode;
+  PayloadMode mode = PayloadMode::empty;
   std::string hash;  // the value of x-amz-content-sha256 that is signed and sent
+  std::optional<AwsChunkedBody> chunked = std::nullopt;  // what the head declares of such a body
 };
 
 // Refuses what Keyward does not serve: other STREAMING-* values, free text, an absent value with a
