@@ -93,7 +93,7 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   if (!ready) co_return tl::unexpected(ready.error());
 
   std::unique_ptr<BodyCheck> check;
-  if (exchange.payload) check = make_body_check(*exchange.payload, exchange.request);
+  if (exchange.payload) check = make_body_check(*exchange.payload);
   Upload upload(client_, inbox_, exchange.request, std::move(check));
   client_.expire_in(limits().idle_timeout);
   continued_ = false;

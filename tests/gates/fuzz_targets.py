@@ -12,7 +12,7 @@ TARGETS = {
     "netproxy/policy/yaml.hpp": "policy_file",
     "netproxy/policy/policy.hpp": "canonical_path",
     "netproxy/policy/readings.hpp": "policy_file",
-    "netproxy/sigv4/aws_chunked.hpp": "aws_chunked",
+    "netproxy/sigv4/aws_chunked.hpp": "chunk_resign",
     "isolation/launch_channel.hpp": "launch_channel",
     "identity/jwt/json_object.hpp": "jwt",
     "identity/jwt/keys.hpp": "jwt",
