@@ -21,6 +21,10 @@ TARGETS = {
     "identity/jwt/keys.hpp": "jwt",
     "identity/jwt/jws.hpp": "jwt",
     "identity/jwt/jwks.hpp": "issuer",
+    "identity/jwt/spiffe_id.hpp": "jwt_svid",
+    "identity/grant/answer.hpp": "grant_answer",
+    "identity/grant/metadata.hpp": "grant_answer",
+    "identity/grant/wire_key.hpp": "wire_key",
     "gateway/cli/credentials_file.hpp": "credentials_file",
     "gateway/config_file.hpp": "config_file",
 }
@@ -35,6 +39,7 @@ REACHED_OTHERWISE = {
     "isolation/users.hpp": "the image's passwd; table tests with hostile lines",
     "isolation/mountinfo.hpp": "the kernel's own file",
     "isolation/plan.hpp": "the operator's options",
+    "identity/spiffe/endpoint.hpp": "the operator's own variables and options; table tests",
     "netproxy/endpoint_binding.hpp": "the operator's own files, and the gateway's answers; table tests",
     "netproxy/guard/address.hpp": "reached by http_head through CONNECT targets; table tests",
 }
