@@ -1,0 +1,48 @@
+#include "sigv4proxy/describe.hpp"
+
+#include "base/bytes.hpp"
+#include "base/secret.hpp"
+#include "netproxy/http/fields.hpp"
+#include "netproxy/policy/policy.hpp"
+#include "netproxy/sigv4/canonical.hpp"
+#include "netproxy/sigv4/signature.hpp"
+
+namespace keyward::sigv4proxy {
+namespace {
+
+using namespace netproxy;
+
+Headers signed_headers(const Headers& all) {
+  Headers chosen;
+  for (const Header& header : all)
+    if (is_signed_header(lower(header.name))) chosen.push_back(header);
+  return chosen;
+}
+
+void hide_token(std::string& text, const Headers& headers) {
+  const std::string* token = find_header(headers, "x-amz-security-token");
+  if (token == nullptr || token->empty()) return;
+  const std::string shown = Secret(*token).fingerprint();
+  for (auto at = text.find(*token); at != std::string::npos; at = text.find(*token, at))
+    text.replace(at, token->size(), shown);
+}
+
+}  // namespace
+
+std::string describe_signature(const SignedRequest& request) {
+  const Headers& headers = request.head.headers;
+  const std::string* date = find_header(headers, "x-amz-date");
+  const PathStyle style = is_s3_family(request.scope.service) ? s3_path_style : general_path_style;
+  const auto target = canonical_target(request.target, style);
+  if (!target || date == nullptr) return "the request was not signed\n";
+  const CanonicalRequest canonical = canonical_request(
+      request.head.method, *target, signed_headers(headers), request.payload_hash);
+  const SigningScope scope{date->substr(0, 8), request.scope.region, request.scope.service};
+  std::string text = "canonical request:\n" + canonical.text + "\n\nstring to sign:\n" +
+                     string_to_sign(*date, scope, canonical.text) + "\n\nsent:\n" +
+                     serialize(request.head);
+  hide_token(text, headers);
+  return text;
+}
+
+}  // namespace keyward::sigv4proxy
