@@ -30,7 +30,7 @@ int run(const std::vector<std::string>& arguments) {
     std::fprintf(stderr, "sigv4-proxy: %s\n", parsed.error().what.c_str());
     return wrong_option;
   }
-  if (const auto* answer = std::get_if<Answer>(&*parsed)) {
+  if (const auto* answer = std::get_if<AskedText>(&*parsed)) {
     std::fputs(answer->text.c_str(), stdout);
     return 0;
   }

@@ -51,6 +51,11 @@ void declare_target(CLI::App& app, Options& options) {
   app.add_option("--region,-r", options.region,
                  "region to sign for (default: what the host's name says, then the AWS "
                  "configuration)");
+  auto* v4a = app.add_flag("--sigv4a", options.sigv4a,
+                           "sign with SigV4a (ECDSA): good in every region of --region-set");
+  app.add_option("--region-set", options.region_set,
+                 "regions of SigV4a, `us-east-1,eu-*` or `*` (default: the region)")
+      ->needs(v4a);
   app.add_option("--assume-role,-a,--role-arn", options.role_arn,
                  "ARN of a role to assume with the credentials below");
 }
@@ -77,9 +82,10 @@ void declare_limits(CLI::App& app, Options& options) {
                  "seconds in which each request must make progress: the upstream takes it, begins "
                  "its answer, goes on with it (default: 30)")
       ->check(seconds);
-  app.add_option("--signature-lifetime", options.signature_lifetime,
-                 "seconds that a signature must stay good: keys that end sooner are renewed "
-                 "before they sign, and signing is refused with keys that cannot be")
+  app.add_option(
+         "--signature-lifetime", options.signature_lifetime,
+         "seconds after which a signature is good no more: requests are signed in the query, "
+         "like presigned URLs (default: in the header, where AWS accepts 15 minutes)")
       ->check(seconds);
   app.add_option("--transport.idle-conn-timeout", options.upstream_idle,
                  "seconds that an unused upstream connection is kept (default: 40)")
@@ -135,7 +141,7 @@ void declare_log(CLI::App& app, Options& options) {
 
 }  // namespace
 
-Result<std::variant<Options, Answer>> parse_options(const std::vector<std::string>& arguments) {
+Result<std::variant<Options, AskedText>> parse_options(const std::vector<std::string>& arguments) {
   Options options;
   CLI::App app(about, "sigv4-proxy");
   app.set_version_flag("--version", KEYWARD_VERSION);
@@ -150,9 +156,9 @@ Result<std::variant<Options, Answer>> parse_options(const std::vector<std::strin
   try {
     app.parse(std::move(reversed));  // CLI11 takes its vector from the back
   } catch (const CLI::CallForHelp&) {
-    return Answer{app.help()};
+    return AskedText{app.help()};
   } catch (const CLI::CallForVersion&) {
-    return Answer{std::string("sigv4-proxy ") + KEYWARD_VERSION + "\n"};
+    return AskedText{std::string("sigv4-proxy ") + KEYWARD_VERSION + "\n"};
   } catch (const CLI::ParseError& error) {
     return fail(Code::invalid, std::string(error.what()) + " (see sigv4-proxy --help)");
   }

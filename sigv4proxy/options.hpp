@@ -47,11 +47,11 @@ struct Options {
 };
 
 // Text that was asked for (--help, --version): print it and end with code 0.
-struct Answer {
+struct AskedText {
   std::string text;
 };
 
 // Errors are usage errors: one line, exit code 2.
-Result<std::variant<Options, Answer>> parse_options(const std::vector<std::string>& arguments);
+Result<std::variant<Options, AskedText>> parse_options(const std::vector<std::string>& arguments);
 
 }  // namespace keyward::sigv4proxy

@@ -5,7 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "netproxy/http/head_parser.hpp"
-#include "netproxy/policy/percent.hpp"
+#include "netproxy/sigv4/query.hpp"
 
 namespace keyward::sigv4proxy {
 namespace {
@@ -23,11 +23,6 @@ constexpr std::array<std::string_view, 12> own_headers = {"authorization",
                                                           "x-amz-content-sha256",
                                                           "x-amz-date",
                                                           "x-amz-security-token"};
-
-// AWS General Reference, "Adding signing information to the query string".
-constexpr std::array<std::string_view, 8> presigned = {
-    "x-amz-algorithm", "x-amz-credential",     "x-amz-date",       "x-amz-expires",
-    "x-amz-signature", "x-amz-security-token", "x-amz-region-set", "x-amz-signedheaders"};
 
 bool matches(std::string_view name, const std::vector<std::string>& patterns) {
   return std::any_of(patterns.begin(), patterns.end(), [&](std::string_view pattern) {
@@ -63,25 +58,11 @@ void duplicate(netproxy::Headers& headers, const std::vector<std::string>& names
   headers.insert(headers.end(), copies.begin(), copies.end());
 }
 
+// A query that cannot be read stays as it is: it is refused when it is signed.
 void strip_query(std::string& target, const std::vector<std::string>& patterns) {
-  const auto mark = target.find('?');
-  if (mark == std::string::npos) return;
-  std::string kept = target.substr(0, mark);
-  char separator = '?';
-  std::string_view rest = std::string_view(target).substr(mark + 1);
-  for (bool more = true; more;) {
-    const auto end = rest.find('&');
-    const std::string_view item = rest.substr(0, end);
-    more = end != std::string_view::npos;
-    rest = more ? rest.substr(end + 1) : std::string_view();
-    const auto decoded = netproxy::percent_decode(item.substr(0, item.find('=')));
-    const std::string name = decoded ? lower(*decoded) : std::string();
-    const bool auth = std::find(presigned.begin(), presigned.end(), name) != presigned.end();
-    if (item.empty() || auth || matches(name, patterns)) continue;
-    kept.append(1, separator).append(item);
-    separator = '&';
-  }
-  target = std::move(kept);
+  auto kept = netproxy::without_query_items(
+      target, [&](const netproxy::QueryItem& item) { return matches(lower(item.name), patterns); });
+  if (kept) target = std::move(*kept);
 }
 
 }  // namespace
@@ -113,7 +94,7 @@ void rewrite(netproxy::RequestHead& head, const Rewriting& rewriting) {
     });
   for (const netproxy::Header& header : rewriting.custom_headers)
     netproxy::set_header(head.headers, header.name, header.value);
-  strip_query(head.target, rewriting.strip_params);
+  if (!rewriting.strip_params.empty()) strip_query(head.target, rewriting.strip_params);
 }
 
 }  // namespace keyward::sigv4proxy

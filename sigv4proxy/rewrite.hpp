@@ -19,8 +19,7 @@ struct Rewriting {
 // Errors name the option: no header name, a header that the proxy sets itself.
 Result<Rewriting> read_rewriting(const Options& options);
 
-// Duplicates, strips, sets: in this order.  Also takes out the query parameters of a presigned URL:
-// the proxy signs in the header, and S3 takes one signature only.
+// Duplicates, strips, sets: in this order.
 void rewrite(netproxy::RequestHead& head, const Rewriting& rewriting);
 
 }  // namespace keyward::sigv4proxy

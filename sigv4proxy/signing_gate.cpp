@@ -85,6 +85,14 @@ Answer<std::shared_ptr<const identity::AwsKeys>> SigningGate::usable_keys() cons
   return state->keys;
 }
 
+// In the header; or in the query, where a signature says how long it is good.
+Result<> SigningGate::sign(RequestHead& head, const SigningInput& input) const {
+  if (settings_.signature_lifetime.count() > 0)
+    return presign_request(head, input, settings_.signature_lifetime);
+  TRY(sign_request(head, input));
+  return {};
+}
+
 Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningKeys& cache) {
   if (exchange.collect > 0)
     exchange.payload =
@@ -95,7 +103,7 @@ Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningK
   const std::string target = described ? exchange.request.target : std::string();
   const SigningInput input{(*keys)->pair,      settings_.upstream.target, *exchange.payload,
                            exchange.authority, deps_.clock.now(),         &cache};
-  const Result<> done = sign_request(exchange.request, input);
+  const Result<> done = sign(exchange.request, input);
   if (!done) return tl::unexpected(bad_request(done.error()));
   deps_.metrics.count_signature();
   if (described) describe(exchange, target);

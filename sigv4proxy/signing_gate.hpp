@@ -38,6 +38,7 @@ class SigningGate final : public netproxy::RequestGate {
  private:
   netproxy::Answer<> choose_payload(netproxy::Exchange& exchange) const;
   netproxy::Answer<std::shared_ptr<const identity::AwsKeys>> usable_keys() const;
+  Result<> sign(netproxy::RequestHead& head, const netproxy::SigningInput& input) const;
   void describe(netproxy::Exchange& exchange, const std::string& target) const;
 
   GateSettings settings_;

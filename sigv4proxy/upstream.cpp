@@ -3,7 +3,7 @@
 #include "base/url.hpp"
 #include "netproxy/http/target.hpp"
 #include "netproxy/sigv4/canonical.hpp"
-#include "netproxy/sigv4/host_region.hpp"
+#include "netproxy/sigv4/host_target.hpp"
 
 namespace keyward::sigv4proxy {
 namespace {
@@ -54,20 +54,44 @@ std::string signed_host(const Upstream& upstream) {
   return authority ? authority->host : upstream.to.host;
 }
 
+// A host that is no AWS endpoint says nothing; one that takes no signature may be signed for only
+// where the operator names the service.
+Result<netproxy::HostTarget> reading_of(const std::string& host, bool service_named) {
+  auto named = netproxy::host_target(host);
+  if (named) return named;
+  if (named.error().code == Code::not_found || service_named) return netproxy::HostTarget{};
+  return named;
+}
+
+tl::unexpected<Error> missing(const std::string& what) {
+  return fail(Code::invalid, "no " + what + ": the host's name does not say one; give --" + what);
+}
+
+Result<netproxy::SigningTarget> signing_target(const Options& options, const std::string& host,
+                                               const std::string& configured_region) {
+  using netproxy::SigningAlgorithm;
+  TRY_ASSIGN(const auto named, reading_of(host, !options.service.empty()));
+  netproxy::SigningTarget target{options.region, options.service, named.algorithm};
+  if (options.sigv4a) target.algorithm = SigningAlgorithm::ecdsa;
+  if (target.region.empty()) target.region = named.region;
+  if (target.region.empty()) target.region = configured_region;
+  if (!options.region_set.empty()) target.region = options.region_set;
+  if (target.region.empty()) return missing("region");
+  if (target.service.empty() && named.service_guessed)
+    return fail(Code::invalid, "the host's service is not known; if it is " + named.service +
+                                   ", give --service " + named.service);
+  if (target.service.empty()) target.service = named.service;
+  if (target.service.empty()) return missing("service");
+  return target;
+}
+
 }  // namespace
 
 Result<Upstream> choose_upstream(const Options& options, const std::string& configured_region) {
   Upstream upstream;
   TRY(set_destination(upstream, options));
   TRY(set_authority(upstream, options.sign_host));
-  upstream.target = {options.region, options.service};
-  if (upstream.target.region.empty())
-    upstream.target.region =
-        netproxy::region_of_host(signed_host(upstream)).value_or(configured_region);
-  if (upstream.target.region.empty())
-    return fail(Code::invalid, "no region: the host's name does not say one; give --region");
-  if (upstream.target.service.empty())
-    return fail(Code::invalid, "no service: the host's name does not say one; give --service");
+  TRY_ASSIGN(upstream.target, signing_target(options, signed_host(upstream), configured_region));
   upstream.key = (upstream.secure ? "https " : "http ") + upstream.to.host + ":" +
                  std::to_string(upstream.to.port);
   return upstream;

@@ -19,8 +19,8 @@ struct Upstream {
   std::string key;  // for the connection pool
 };
 
-// `configured_region`: of the AWS configuration, may be empty.  The region is the option's, else
-// the one that the host's name says, else the configured one.  Errors name the option.
+// `configured_region`: of the AWS configuration, may be empty.  Service and region are the
+// options', else what the host's name says, else the configured region.  Errors name the option.
 Result<Upstream> choose_upstream(const Options& options, const std::string& configured_region);
 
 }  // namespace keyward::sigv4proxy

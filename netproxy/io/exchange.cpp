@@ -75,6 +75,13 @@ Answer<std::optional<ClientScope>> check_client_key(const Exchange& exchange,
   auto scope = client_scope(exchange.request);
   if (!scope) return tl::unexpected(credential_missing({Code::denied, scope.error().what}));
   const std::optional<ClientScope>& claimed = *scope;
+  if (claimed && claimed->presigned)
+    return tl::unexpected(credential_missing(
+        {Code::unsupported,
+         "presigned URLs are not served by this version: sign with the Authorization header"}));
+  if (claimed && claimed->algorithm == SigningAlgorithm::ecdsa)
+    return tl::unexpected(credential_missing(
+        {Code::unsupported, "SigV4a is not served by this version: sign with SigV4"}));
   if (claimed && claimed->access_key_id != placeholder.access_key_id)
     return tl::unexpected(credential_missing(
         {Code::denied,
@@ -143,7 +150,7 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   if (!payload) return tl::unexpected(bad_request(payload.error()));
   const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority,
                            now,           &signing_keys};
-  const Result<> signed_now = sign_request(exchange.request, input);
+  const auto signed_now = sign_request(exchange.request, input);
   if (!signed_now) return tl::unexpected(credential_missing(signed_now.error()));
   exchange.credential = (*keys)->provider;
   exchange.payload = std::move(*payload);

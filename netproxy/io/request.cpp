@@ -82,8 +82,7 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
 Task<Answer<bool>> Session::forward(Exchange& exchange) {
   std::unique_ptr<BodyCheck> check;
   const bool body_is_known = exchange.collect > 0;
-  if (exchange.payload && !body_is_known)
-    check = make_body_check(*exchange.payload, exchange.request);
+  if (exchange.payload && !body_is_known) check = make_body_check(*exchange.payload);
   const RequestHead nothing_to_come;
   const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
   Upload upload(client_, inbox_, coming, std::move(check));

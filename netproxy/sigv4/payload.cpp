@@ -29,10 +29,11 @@ Result<Payload> choose_without_value(const RequestHead& head) {
 }
 
 Result<Payload> choose_trailer(const RequestHead& head) {
-  TRY(read_aws_chunked_plan(head.headers));
+  auto body = read_aws_chunked_body(head.headers, {ChunkSigning::none, true});
+  if (!body) return fail(Code::invalid, body.error().message);
   if (head.framing == Framing::none)
     return fail(Code::invalid, std::string(unsigned_trailer) + " needs a body");
-  return Payload{PayloadMode::unsigned_trailer, std::string(unsigned_trailer)};
+  return Payload{PayloadMode::unsigned_trailer, std::string(unsigned_trailer), std::move(*body)};
 }
 
 }  // namespace

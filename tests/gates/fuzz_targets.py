@@ -12,7 +12,7 @@ TARGETS = {
     "netproxy/policy/yaml.hpp": "policy_file",
     "netproxy/policy/policy.hpp": "canonical_path",
     "netproxy/policy/readings.hpp": "policy_file",
-    "netproxy/sigv4/aws_chunked.hpp": "aws_chunked",
+    "netproxy/sigv4/aws_chunked.hpp": "chunk_resign",
     "identity/aws/answers.hpp": "aws_answers",
     "identity/aws/shared_files.hpp": "aws_answers",
     "isolation/launch_channel.hpp": "launch_channel",

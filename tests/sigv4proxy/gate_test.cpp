@@ -132,6 +132,29 @@ TEST_CASE("sigv4-proxy gate: nothing is signed without a usable key") {
   CHECK(gate.header("authorization").empty());
 }
 
+TEST_CASE("sigv4-proxy gate: a signature with a life stands in the query") {
+  Gate gate;
+  gate.settings.signature_lifetime = std::chrono::seconds(90);
+  gate.settings.dry_run = true;
+  REQUIRE(gate.admit("GET /k?x=1 HTTP/1.1\r\nHost: p\r\n\r\n"));
+  REQUIRE(gate.finish());
+  const std::string& target = gate.exchange.request.target;
+  CHECK(target.find("X-Amz-Expires=90") != std::string::npos);
+  CHECK(target.find("X-Amz-Signature=") != std::string::npos);
+  CHECK(gate.header("authorization").empty());
+  CHECK(gate.exchange.local->body.find("the-session-token") == std::string::npos);
+}
+
+TEST_CASE("sigv4-proxy gate: SigV4a") {
+  Gate gate;
+  gate.settings.upstream.target = {"*", "s3", netproxy::SigningAlgorithm::ecdsa};
+  REQUIRE(gate.admit("GET /k HTTP/1.1\r\nHost: p\r\n\r\n"));
+  REQUIRE(gate.finish());
+  CHECK(gate.header("authorization")
+            .starts_with("AWS4-ECDSA-P256-SHA256 Credential=AKIATEST/20300317/s3/aws4_request"));
+  CHECK(gate.header("x-amz-region-set") == "*");
+}
+
 TEST_CASE("sigv4-proxy gate: what cannot be signed is refused") {
   for (const char* head :
        {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
