@@ -23,8 +23,9 @@ bool may_retry(const Exchange& exchange, const UpstreamConnection& upstream) {
 
 // The upload runs beside the reply: an upstream may answer before it has read everything.
 struct Background {
-  explicit Background(Loop& loop) : done(loop) {}
+  Background(Loop& loop, std::chrono::seconds answer) : done(loop), answer_within(answer) {}
   Event done;
+  std::chrono::seconds answer_within;  // once everything was sent
   bool finished = false;
   Answer<> outcome;
 };
@@ -32,6 +33,7 @@ struct Background {
 Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
   background.outcome = co_await upload.send(upstream.stream);
   background.finished = true;
+  upstream.stream.expire_in(background.answer_within);
   // A body that is at fault must not be answered by whoever got half of it.
   if (!background.outcome && background.outcome.error().status == 400) upstream.stream.cancel();
   background.done.set();
@@ -173,7 +175,9 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
     if (!relayed) co_return tl::unexpected(relayed.error());
     co_return reply;
   }
-  Background background(worker_.loop);
+  client_.expire_without_progress(limits().idle_timeout);
+  upstream.stream.expire_without_progress(limits().upstream_timeout);
+  Background background(worker_.loop, limits().upstream_timeout);
   asio::co_spawn(worker_.loop.context(), upload_beside(upload, upstream, background),
                  asio::detached);
   Answer<> relayed = co_await relay_response(exchange, upstream, reply);
