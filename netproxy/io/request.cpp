@@ -3,6 +3,7 @@
 #include "netproxy/io/session.hpp"
 
 #include "netproxy/http/fields.hpp"
+#include "netproxy/io/resigned_upload.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -32,7 +33,7 @@ Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& b
   background.outcome = co_await upload.send(upstream.stream);
   background.finished = true;
   // A body that is at fault must not be answered by whoever got half of it.
-  if (!background.outcome && background.outcome.error().status == 400) upstream.stream.cancel();
+  if (!background.outcome && is_body_fault(background.outcome.error())) upstream.stream.cancel();
   background.done.set();
 }
 
@@ -55,6 +56,17 @@ Task<bool> Session::serve_request(RequestHead request) {
   co_return usable;
 }
 
+std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
+  if (exchange.chunks) {
+    const ResignedUpload::Way way{client_, inbox_, exchange.request, exchange.asked_path};
+    return std::make_unique<ResignedUpload>(way, *exchange.payload->chunked,
+                                            std::move(*exchange.chunks));
+  }
+  std::unique_ptr<BodyCheck> check;
+  if (exchange.payload) check = make_body_check(*exchange.payload);
+  return std::make_unique<PlainUpload>(client_, inbox_, exchange.request, std::move(check));
+}
+
 // True: the client's connection can be used again.
 Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   exchange.policy = worker_.shared.deps.policy.get();
@@ -66,9 +78,8 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
                  worker_.shared.deps.clock.now());
   if (!ready) co_return tl::unexpected(ready.error());
 
-  std::unique_ptr<BodyCheck> check;
-  if (exchange.payload) check = make_body_check(*exchange.payload);
-  Upload upload(client_, inbox_, exchange.request, std::move(check));
+  const std::unique_ptr<Upload> owned = make_upload(exchange);
+  Upload& upload = *owned;
   client_.expire_in(limits().idle_timeout);
   continued_ = false;
   ready = co_await upload.gather();
@@ -174,7 +185,7 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   }
   co_await background.done.wait();
   const bool body_at_fault =
-      !interrupted && !background.outcome && background.outcome.error().status == 400;
+      !interrupted && !background.outcome && is_body_fault(background.outcome.error());
   if (body_at_fault && exchange.answered == 0) co_return tl::unexpected(background.outcome.error());
   if (!relayed) co_return tl::unexpected(relayed.error());
   if (!background.outcome) reply.client_lives = reply.upstream_lives = false;
