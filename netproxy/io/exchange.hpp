@@ -11,6 +11,7 @@
 #include "netproxy/http/head.hpp"
 #include "netproxy/io/dial.hpp"
 #include "netproxy/io/refusal.hpp"
+#include "netproxy/sigv4/chunk_resigner.hpp"
 #include "netproxy/sigv4/signer.hpp"
 #include "netproxy/sigv4/signing_keys.hpp"
 
@@ -39,7 +40,10 @@ struct Exchange {
   std::string query;      // with its '?', may be empty
   std::string asked_method, asked_path;
   std::optional<Payload> payload;  // of a signed request
-  std::string credential;          // provider name
+  // Of PayloadMode::signed_chunks: the head as the client signed it, and who signs the chunks.
+  std::optional<RequestHead> client_head;
+  std::optional<ChunkResigner::Sides> chunks;
+  std::string credential;  // provider name
   AuditEvent event;
   // Set by a gate (gate.hpp).
   std::size_t collect = 0;           // the body is read before the request is signed, up to here
