@@ -167,7 +167,7 @@ void Origin443::serve(UniqueFd socket) {
   const std::string_view seen(hello.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   std::string host = "up.test";
   for (const char* name :
-       {"ro.test", "wrong.test", "s3.test", "v4a.test", "nobody.test", "body.test"})
+       {"ro.test", "wrong.test", "s3.test", "v4a.test", "body.test", "nobody.test"})
     if (seen.find(name) != std::string_view::npos) host = name;
   Peer client(std::move(socket));
   if (!client.accept_tls((host == "wrong.test" ? foreign_ : trusted_).new_session(host).value()))
