@@ -18,6 +18,7 @@ TARGETS = {
     "identity/jwt/keys.hpp": "jwt",
     "identity/jwt/jws.hpp": "jwt",
     "identity/jwt/jwks.hpp": "issuer",
+    "identity/jwt/spiffe_id.hpp": "jwt_svid",
     "gateway/cli/credentials_file.hpp": "credentials_file",
     "gateway/config_file.hpp": "config_file",
 }
