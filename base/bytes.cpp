@@ -55,14 +55,17 @@ Result<std::string> decode(std::string_view text, std::string_view alphabet) {
 
 }  // namespace
 
-std::string hex(std::span<const std::uint8_t> bytes) {
+void write_hex(std::span<const std::uint8_t> bytes, char* out) {
   constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
   for (const std::uint8_t byte : bytes) {
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
+    *out++ = digits[byte >> 4];
+    *out++ = digits[byte & 15];
   }
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+  std::string text(bytes.size() * 2, '\0');
+  write_hex(bytes, text.data());
   return text;
 }
 

@@ -20,10 +20,11 @@ inline std::span<const std::uint8_t> as_bytes(std::string_view text) {
 // An ASCII control byte (C0 or DEL).
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-std::string hex(std::span<const std::uint8_t> bytes);  // lower case
-Result<std::string> unhex(std::string_view text);      // either case, even length
-std::string base64(std::string_view bytes);            // RFC 4648 section 4, padded
-Result<std::string> unbase64(std::string_view text);   // padded, canonical (unused bits are zero)
+std::string hex(std::span<const std::uint8_t> bytes);            // lower case
+void write_hex(std::span<const std::uint8_t> bytes, char* out);  // the same, into twice the room
+Result<std::string> unhex(std::string_view text);                // either case, even length
+std::string base64(std::string_view bytes);                      // RFC 4648 section 4, padded
+Result<std::string> unbase64(std::string_view text);  // padded, canonical (unused bits are zero)
 std::string base64url(
     std::string_view bytes);  // RFC 4648 section 5, no padding (RFC 7515 section 2)
 Result<std::string> unbase64url(std::string_view text);  // no padding, canonical

@@ -35,6 +35,23 @@ std::string amz_date(TimePoint time) {
   return {text.data(), size};
 }
 
+std::optional<TimePoint> parse_amz_date(std::string_view text) {
+  constexpr std::string_view form = "ddddddddTddddddZ";
+  if (text.size() != form.size()) return std::nullopt;
+  std::array<unsigned, form.size()> digit{};
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    if (form[i] == 'd' ? !is_digit : text[i] != form[i]) return std::nullopt;
+    digit[i] = static_cast<unsigned>(text[i] - '0');
+  }
+  const auto pair = [&digit](std::size_t at) { return digit[at] * 10 + digit[at + 1]; };
+  using namespace std::chrono;
+  const year_month_day day(year(static_cast<int>(pair(0) * 100 + pair(2))), month(pair(4)),
+                           std::chrono::day(pair(6)));
+  if (!day.ok() || pair(9) > 23 || pair(11) > 59 || pair(13) > 59) return std::nullopt;
+  return TimePoint(sys_days(day) + hours(pair(9)) + minutes(pair(11)) + seconds(pair(13)));
+}
+
 std::string iso_time(TimePoint time) {
   const std::tm parts = utc(time);
   std::array<char, 40> text{};

@@ -2,7 +2,9 @@
 // Time as a parameter: what decides takes a time point, what loops takes a Clock.
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace keyward {
 
@@ -42,6 +44,8 @@ class BootClock final : public MonotonicClock {
 };
 
 std::string amz_date(TimePoint time);  // "20150830T123600Z", UTC (SigV4's x-amz-date)
+// The inverse; nullopt: not exactly that form, or no such day or time.
+std::optional<TimePoint> parse_amz_date(std::string_view text);
 std::string iso_time(TimePoint time);  // "2015-08-30T12:36:00.000Z", UTC (RFC 3339)
 
 }  // namespace keyward

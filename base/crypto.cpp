@@ -2,12 +2,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <sys/random.h>
 
 #include <cstdlib>
 
 #include "base/bytes.hpp"
+#include "base/hmac.hpp"
 
 namespace keyward {
 namespace {
@@ -54,13 +54,7 @@ std::array<std::uint8_t, 20> sha1(std::string_view data) {
   return digest;
 }
 
-Digest hmac_sha256(std::string_view key, std::string_view data) {
-  Digest digest;
-  unsigned int size = digest.size();
-  require(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), uchars(data), data.size(),
-               digest.data(), &size) != nullptr);
-  return digest;
-}
+Digest hmac_sha256(std::string_view key, std::string_view data) { return HmacSha256(key).of(data); }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -23,7 +23,8 @@ using Digest = std::array<std::uint8_t, 32>;
 Digest sha256(std::string_view data);
 std::array<std::uint8_t, 20> sha1(
     std::string_view data);  // for formats that demand it, never for security
-Digest hmac_sha256(std::string_view key, std::string_view data);
+Digest hmac_sha256(std::string_view key,
+                   std::string_view data);  // base/hmac.hpp for a key that signs often
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 std::string random_bytes(
     std::size_t count);     // from the kernel; aborts where there is no entropy source

@@ -9,6 +9,8 @@
 
 #include <string>
 
+#include "base/p256.hpp"
+
 namespace keyward {
 namespace {
 
@@ -42,12 +44,12 @@ Number number_of(std::string_view bytes) {
   return Number(BN_bin2bn(bytes_of(bytes), static_cast<int>(bytes.size()), nullptr));
 }
 
-// Null where the library refuses the key (a point that is not on the curve).
-std::shared_ptr<EVP_PKEY> make_key(const char* type, const Builder& builder) {
+// Null where the library refuses the key.
+std::shared_ptr<EVP_PKEY> make_rsa_key(const Builder& builder) {
   const std::unique_ptr<OSSL_PARAM, FreeParameters> parameters(
       OSSL_PARAM_BLD_to_param(builder.get()));
   const std::unique_ptr<EVP_PKEY_CTX, FreeContext> context(
-      EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+      EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
   EVP_PKEY* key = nullptr;
   if (!parameters || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1)
@@ -89,25 +91,14 @@ Result<PublicKey> PublicKey::rsa(std::string_view modulus, std::string_view expo
   if (OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1)
     return fail(Code::internal, "RSA key: no memory");
-  auto key = make_key("RSA", builder);
+  auto key = make_rsa_key(builder);
   if (!key) return fail(Code::invalid, "RSA key: not usable");
   return PublicKey(SignatureAlgorithm::rs256, std::move(key));
 }
 
 Result<PublicKey> PublicKey::p256(std::string_view x, std::string_view y) {
-  if (x.size() != coordinate_size || y.size() != coordinate_size)
-    return fail(Code::invalid, "P-256 key: coordinates have 32 bytes");
-  const std::string point = "\x04" + std::string(x) + std::string(y);  // SEC 1, uncompressed
-  const Builder builder(OSSL_PARAM_BLD_new());
-  if (!builder ||
-      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) !=
-          1 ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
-                                       point.size()) != 1)
-    return fail(Code::internal, "P-256 key: no memory");
-  auto key = make_key("EC", builder);
-  if (!key) return fail(Code::invalid, "P-256 key: not a point of the curve");
-  return PublicKey(SignatureAlgorithm::es256, std::move(key));
+  TRY_ASSIGN(const P256PublicKey key, P256PublicKey::from_point(x, y));
+  return PublicKey(SignatureAlgorithm::es256, key.handle());
 }
 
 Result<PublicKey> PublicKey::ed25519(std::string_view bytes) {

@@ -2,7 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
-#include "netproxy/sigv4/aws_chunked.hpp"
+#include "netproxy/sigv4/verified_chunks.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -23,27 +23,25 @@ class HashCheck final : public BodyCheck {
 
 class TrailerCheck final : public BodyCheck {
  public:
-  explicit TrailerCheck(Result<AwsChunkedPlan> plan)
-      : readable_(plan ? Result<>() : tl::unexpected(plan.error())),
-        check_(plan ? std::move(*plan) : AwsChunkedPlan{}) {}
+  explicit TrailerCheck(const AwsChunkedBody& body) : check_(body, std::nullopt) {}
   void content(std::string_view bytes) override { (void)check_.update(bytes); }
   Result<> finish() override {
-    TRY(readable_);
-    return check_.finish();
+    const auto agreed = check_.finish();
+    if (!agreed) return fail(Code::invalid, agreed.error().message);
+    return {};
   }
 
  private:
-  Result<> readable_;  // what the head announces
   AwsChunkedCheck check_;
 };
 
 }  // namespace
 
-std::unique_ptr<BodyCheck> make_body_check(const Payload& payload, const RequestHead& head) {
+std::unique_ptr<BodyCheck> make_body_check(const Payload& payload) {
   if (payload.mode == PayloadMode::hex_hash || payload.mode == PayloadMode::empty)
     return std::make_unique<HashCheck>(payload.hash);
-  if (payload.mode != PayloadMode::unsigned_trailer) return nullptr;
-  return std::make_unique<TrailerCheck>(read_aws_chunked_plan(head.headers));
+  if (payload.mode != PayloadMode::unsigned_trailer || !payload.chunked) return nullptr;
+  return std::make_unique<TrailerCheck>(*payload.chunked);
 }
 
 }  // namespace keyward::netproxy

@@ -16,6 +16,6 @@ class BodyCheck : public ContentWatcher {
 
 // The check that a payload mode asks for, or null: hex_hash (SHA-256 of the content),
 // unsigned_trailer (aws-chunked framing, decoded length and checksum).
-std::unique_ptr<BodyCheck> make_body_check(const Payload& payload, const RequestHead& head);
+std::unique_ptr<BodyCheck> make_body_check(const Payload& payload);
 
 }  // namespace keyward::netproxy

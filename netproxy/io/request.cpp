@@ -3,6 +3,9 @@
 #include "netproxy/io/session.hpp"
 
 #include "netproxy/http/fields.hpp"
+#include "netproxy/io/gate.hpp"
+#include "netproxy/io/inject.hpp"
+#include "netproxy/io/resigned_upload.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -22,17 +25,42 @@ bool may_retry(const Exchange& exchange, const UpstreamConnection& upstream) {
 
 // The upload runs beside the reply: an upstream may answer before it has read everything.
 struct Background {
-  explicit Background(Loop& loop) : done(loop) {}
+  Background(Loop& loop, std::chrono::seconds answer) : done(loop), answer_within(answer) {}
   Event done;
+  std::chrono::seconds answer_within;  // once everything was sent
   bool finished = false;
   Answer<> outcome;
+};
+
+// A head may carry a token.
+class HeadText {
+ public:
+  explicit HeadText(const RequestHead& head) : text_(serialize(head)) {}
+  HeadText(const HeadText&) = delete;
+  HeadText& operator=(const HeadText&) = delete;
+  ~HeadText() { wipe(text_.data(), text_.size()); }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+struct ForgetInjected {
+  explicit ForgetInjected(Exchange& exchange) : exchange_(exchange) {}
+  ForgetInjected(const ForgetInjected&) = delete;
+  ForgetInjected& operator=(const ForgetInjected&) = delete;
+  ~ForgetInjected() { forget_injected(exchange_); }
+
+ private:
+  Exchange& exchange_;
 };
 
 Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
   background.outcome = co_await upload.send(upstream.stream);
   background.finished = true;
+  upstream.stream.expire_in(background.answer_within);
   // A body that is at fault must not be answered by whoever got half of it.
-  if (!background.outcome && background.outcome.error().status == 400) upstream.stream.cancel();
+  if (!background.outcome && is_body_fault(background.outcome.error())) upstream.stream.cancel();
   background.done.set();
 }
 
@@ -55,41 +83,74 @@ Task<bool> Session::serve_request(RequestHead request) {
   co_return usable;
 }
 
-// True: the client's connection can be used again.
-Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
+std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
+  if (exchange.chunks) {
+    const ResignedUpload::Way way{client_, inbox_, exchange.request, exchange.asked_path};
+    return std::make_unique<ResignedUpload>(way, *exchange.payload->chunked,
+                                            std::move(*exchange.chunks));
+  }
+  const bool body_is_known = exchange.collect > 0;
+  std::unique_ptr<BodyCheck> check;
+  if (exchange.payload && !body_is_known) check = make_body_check(*exchange.payload);
+  const RequestHead nothing_to_come;
+  const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
+  return std::make_unique<PlainUpload>(client_, inbox_, coming, std::move(check));
+}
+
+Task<Answer<>> Session::admit(Exchange& exchange) {
+  if (gate() != nullptr) co_return gate()->admit(exchange);
   exchange.policy = worker_.shared.deps.policy.get();
   exchange.credentials = worker_.shared.deps.credentials.get();
   identify_client(exchange.policy.get());
   Answer<> ready = decide(exchange, origin_);
+  if (ready) ready = co_await inject(worker_, exchange);
   if (ready)
     ready = sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
                  worker_.shared.deps.clock.now());
-  if (!ready) co_return tl::unexpected(ready.error());
+  co_return ready;
+}
 
-  std::unique_ptr<BodyCheck> check;
-  if (exchange.payload) check = make_body_check(*exchange.payload, exchange.request);
-  Upload upload(client_, inbox_, exchange.request, std::move(check));
+// True: the client's connection can be used again.
+Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
+  const ForgetInjected forgets(exchange);
+  Answer<> ready = co_await admit(exchange);
+  if (!ready) co_return tl::unexpected(ready.error());
   client_.expire_in(limits().idle_timeout);
   continued_ = false;
-  ready = co_await upload.gather();
+  if (gate() != nullptr && !exchange.local) ready = co_await pass_gate(exchange);
+  if (!ready) co_return tl::unexpected(ready.error());
+  if (exchange.local) co_return co_await answer_locally(exchange);
+  co_return co_await forward(exchange);
+}
+
+Task<Answer<bool>> Session::forward(Exchange& exchange) {
+  const std::unique_ptr<Upload> owned = make_upload(exchange);
+  Upload& upload = *owned;
+  Answer<> ready = co_await upload.gather();
   if (!ready) co_return tl::unexpected(ready.error());
 
-  Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
-  if (!upstream) co_return tl::unexpected(upstream.error());
-  co_return co_await forward_body(exchange, upload, std::move(*upstream));
+  for (;;) {
+    Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
+    if (!upstream) co_return tl::unexpected(upstream.error());
+    Answer<bool> carried = co_await forward_body(exchange, upload, std::move(*upstream));
+    if (!std::exchange(exchange.repeats, false)) co_return carried;
+    ready = co_await inject(worker_, exchange);
+    if (!ready) co_return tl::unexpected(ready.error());
+  }
 }
 
 // The head, and with it a body that is already here.
 Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& upload) {
-  const std::string head = serialize(exchange.request);
+  const HeadText head(exchange.request);
   for (bool fresh = false;; fresh = true) {
     Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, fresh);
     if (!upstream) co_return upstream;
     UpstreamConnection& connection = **upstream;
     exchange.event.address = connection.address;
     connection.stream.expire_in(limits().upstream_timeout);
-    const std::string_view body = upload.complete() ? upload.gathered() : std::string_view();
-    const Result<> sent = co_await connection.stream.write(head, body);
+    const std::string_view gathered = upload.complete() ? upload.gathered() : std::string_view();
+    const std::string_view body = exchange.body ? std::string_view(*exchange.body) : gathered;
+    const Result<> sent = co_await connection.stream.write(head.text(), body);
     if (!sent && connection.reused && !fresh) continue;  // closed before it took the request
     if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
     // Nothing of the reply yet: an old connection may have been closed while the request was under
@@ -119,7 +180,7 @@ Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, Ups
     }
   }
   Answer<Reply> reply = co_await await_reply(exchange, *upstream, upload);
-  exchange.event.bytes_up = upload.bytes();
+  exchange.event.bytes_up = upload.bytes() + (exchange.body ? exchange.body->size() : 0);
   if (!reply) co_return tl::unexpected(reply.error());
   if (reply->upstream_lives && upstream->inbox.empty()) worker_.pool.give(std::move(upstream));
   co_return reply->client_lives;
@@ -142,12 +203,8 @@ Task<Answer<bool>> Session::await_continue(UpstreamConnection& upstream) {
     if (!waited) co_return tl::unexpected(broken_upstream(waited.error()));
   }
   if (!silent && !upstream.inbox.view().starts_with("HTTP/1.1 1")) co_return false;
-  ResponseHead go_on;
-  go_on.status = 100;
-  go_on.reason = "Continue";
-  Answer<> told = co_await relay_interim(go_on);
+  Answer<> told = co_await tell_to_continue();
   if (!told) co_return tl::unexpected(told.error());
-  continued_ = true;
   co_return true;
 }
 
@@ -161,7 +218,9 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
     if (!relayed) co_return tl::unexpected(relayed.error());
     co_return reply;
   }
-  Background background(worker_.loop);
+  client_.expire_without_progress(limits().idle_timeout);
+  upstream.stream.expire_without_progress(limits().upstream_timeout);
+  Background background(worker_.loop, limits().upstream_timeout);
   asio::co_spawn(worker_.loop.context(), upload_beside(upload, upstream, background),
                  asio::detached);
   Answer<> relayed = co_await relay_response(exchange, upstream, reply);
@@ -174,7 +233,7 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   }
   co_await background.done.wait();
   const bool body_at_fault =
-      !interrupted && !background.outcome && background.outcome.error().status == 400;
+      !interrupted && !background.outcome && is_body_fault(background.outcome.error());
   if (body_at_fault && exchange.answered == 0) co_return tl::unexpected(background.outcome.error());
   if (!relayed) co_return tl::unexpected(relayed.error());
   if (!background.outcome) reply.client_lives = reply.upstream_lives = false;

@@ -32,9 +32,24 @@ class Stream {
   Task<Result<bool>> wait_readable(std::chrono::milliseconds at_most);
 
   // Everything that waits longer fails with Code::timeout.
-  void expire_in(std::chrono::milliseconds time) { deadline_ = loop_.now() + time; }
+  void expire_in(std::chrono::milliseconds time) {
+    deadline_ = loop_.now() + time;
+    patience_ = {};
+  }
+  // Likewise, but the time begins anew with all that is read or written: for transfers of any
+  // length.
+  void expire_without_progress(std::chrono::milliseconds time) {
+    expire_in(time);
+    patience_ = time;
+  }
+  void progressed() {
+    if (patience_.count() > 0) deadline_ = loop_.now() + patience_;
+  }
   bool expired() const { return expired_; }
-  void cancel();     // for good
+  void cancel();  // for good
+  // Between two requests: it may be ended at any time.
+  void set_idle(bool idle) { idle_ = idle; }
+  bool idle() const { return idle_; }
   void interrupt();  // whoever waits now gets Code::unavailable; the stream stays usable
   // The peer shall see a broken connection, not an orderly end.
   void break_off();
@@ -57,7 +72,9 @@ class Stream {
   std::list<Stream*>::iterator entry_;
   SteadyTime deadline_ = SteadyTime::max();
   SteadyTime soft_deadline_ = SteadyTime::max();
+  std::chrono::milliseconds patience_{};  // zero: the deadline stands
   Stream* bound_ = nullptr;
+  bool idle_ = false;
   bool expired_ = false;
   bool cancelled_ = false;
   bool soft_expired_ = false;

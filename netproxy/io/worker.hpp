@@ -18,11 +18,12 @@ struct Shared {
   ProxyDeps deps;
   std::unique_ptr<UpstreamTls> upstream_tls;
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> held_bytes{0};
 };
 
 struct Worker {
   Worker(Shared& all, UniqueFd listening)
-      : shared(all), listener(std::move(listening)), pool(loop) {}
+      : shared(all), listener(std::move(listening)), pool(loop, all.settings.limits.pool_idle) {}
   Shared& shared;
   UniqueFd listener;
   Loop loop;

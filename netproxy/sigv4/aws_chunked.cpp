@@ -8,153 +8,165 @@
 namespace keyward::netproxy {
 namespace {
 
+using Kind = ChunkStep::Kind;
+
 constexpr std::size_t max_size_digits = 16;
-constexpr std::size_t max_line = 512;  // of a trailer: a name and the base64 of a hash
-constexpr std::size_t max_trailers = 8;
-constexpr std::string_view checksum_prefix = "x-amz-checksum-";
+constexpr std::string_view extension = ";chunk-signature=";
+constexpr std::string_view trailer_signature_name = "x-amz-trailer-signature";
+// Of every chunk but the last, as S3 demands it.
+constexpr std::uint64_t min_signed_chunk = 8192;
 
-tl::unexpected<Error> broken(std::string_view what) {
-  return fail(Code::invalid, "aws-chunked body: " + std::string(what));
-}
-
-Result<std::string_view> only_header(const Headers& headers, std::string_view name) {
-  if (count_headers(headers, name) != 1)
-    return fail(Code::invalid, "STREAMING-UNSIGNED-PAYLOAD-TRAILER needs exactly one " +
-                                   std::string(name) + " header");
-  return std::string_view(*find_header(headers, name));
-}
-
-bool is_checksum_name(std::string_view name) {
-  if (name.size() > 64 || !name.starts_with(checksum_prefix)) return false;
-  name.remove_prefix(checksum_prefix.size());
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+bool is_hex(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
   });
 }
 
-Result<std::vector<std::string>> trailer_names(std::string_view list) {
-  std::vector<std::string> names;
-  for (;;) {
-    const auto comma = list.find(',');
-    std::string name = lower(trim(list.substr(0, comma)));
-    if (!is_checksum_name(name) || names.size() == max_trailers ||
-        std::find(names.begin(), names.end(), name) != names.end())
-      return fail(Code::invalid, "x-amz-trailer must name x-amz-checksum-* trailers, each once");
-    names.push_back(std::move(name));
-    if (comma == std::string_view::npos) return names;
-    list.remove_prefix(comma + 1);
-  }
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c == '\t' || (c >= 0x20 && c < 0x7f); });
 }
 
 }  // namespace
 
-Result<AwsChunkedPlan> read_aws_chunked_plan(const Headers& headers) {
-  AwsChunkedPlan plan;
-  TRY_ASSIGN(const std::string_view length, only_header(headers, "x-amz-decoded-content-length"));
-  const char* end = length.data() + length.size();
-  const auto [stop, bad] = std::from_chars(length.data(), end, plan.decoded_length);
-  if (bad != std::errc() || stop != end)
-    return fail(Code::invalid, "x-amz-decoded-content-length must be a number of bytes");
-  TRY_ASSIGN(const std::string_view names, only_header(headers, "x-amz-trailer"));
-  TRY_ASSIGN(plan.trailers, trailer_names(names));
-  return plan;
+tl::unexpected<S3Error> AwsChunkedDecoder::broken(std::string_view what) const {
+  const bool in_trailer = state_ == State::trailers || (state_ == State::closing && form_.trailer);
+  return s3_fail(in_trailer ? S3Code::malformed_trailer_error : S3Code::incomplete_body,
+                 "aws-chunked body: " + std::string(what));
 }
 
-AwsChunkedCheck::AwsChunkedCheck(AwsChunkedPlan plan) : left_in_object_(plan.decoded_length) {
-  line_.reserve(max_line);
-  for (std::string& name : plan.trailers) {
-    auto checksum = Checksum::of_header(name);
-    trailers_.push_back({std::move(name), std::move(checksum)});
+std::size_t AwsChunkedDecoder::max_line() const {
+  switch (state_) {
+    case State::header:
+      if (form_.signing == ChunkSigning::none) return max_size_digits;
+      return max_size_digits + extension.size() + signature_width(form_.signing);
+    case State::trailers:
+      return max_trailer_line - 1;
+    default:
+      return 0;
   }
 }
 
-Result<> AwsChunkedCheck::update(std::string_view bytes) {
-  while (failure_ && !bytes.empty()) failure_ = step(bytes);
-  return failure_;
-}
-
-Result<> AwsChunkedCheck::finish() const {
-  if (!failure_ || state_ == State::done) return failure_;
-  return broken("it ended before its last chunk and trailer");
-}
-
-Result<> AwsChunkedCheck::step(std::string_view& bytes) {
-  if (state_ == State::done) return broken("bytes follow its end");
-  if (state_ != State::data) {
-    TRY_ASSIGN(const bool complete, take_line(bytes));
-    if (!complete) return {};
-    TRY(read_line());
-    line_.clear();
-    return {};
+S3Result<ChunkStep> AwsChunkedDecoder::next(std::string_view& bytes) {
+  if (state_ == State::data) {
+    ChunkStep step{Kind::data, 0, 0, {}};
+    step.data = bytes.substr(
+        0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), left_in_chunk_)));
+    bytes.remove_prefix(step.data.size());
+    left_in_chunk_ -= step.data.size();
+    if (left_in_chunk_ == 0) state_ = State::data_end;
+    return step;
   }
-  const std::string_view data = bytes.substr(
-      0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), left_in_chunk_)));
-  for (Trailer& trailer : trailers_)
-    if (trailer.checksum) trailer.checksum->update(data);
-  bytes.remove_prefix(data.size());
-  left_in_chunk_ -= data.size();
-  if (left_in_chunk_ == 0) state_ = State::data_end;
-  return {};
+  if (state_ == State::done && !bytes.empty()) return broken("bytes follow its end");
+  TRY_ASSIGN(const bool complete, take_line(bytes));
+  if (!complete) return ChunkStep{};
+  auto step = read_line();
+  line_size_ = 0;
+  return step;
 }
 
-// Moves bytes into line_ up to CRLF; false: the line goes on in the next bytes.
-Result<bool> AwsChunkedCheck::take_line(std::string_view& bytes) {
+// Moves bytes into line_ up to CR LF; false: the line goes on in the next bytes.
+S3Result<bool> AwsChunkedDecoder::take_line(std::string_view& bytes) {
   const auto end = bytes.find('\n');
   const std::string_view piece = bytes.substr(0, end);
-  if (line_.size() + piece.size() > max_line) return broken("a framing line is too long");
-  line_.append(piece);
+  if (line_size_ + piece.size() > max_line() + 1)
+    return broken(state_ == State::data_end ? "a chunk is longer than its size"
+                                            : "a framing line is too long");
+  std::copy(piece.begin(), piece.end(), line_.begin() + line_size_);
+  line_size_ += piece.size();
   if (end == std::string_view::npos) {
     bytes = {};
     return false;
   }
   bytes.remove_prefix(end + 1);
-  if (line_.empty() || line_.back() != '\r') return broken("a line does not end with CR LF");
-  line_.pop_back();
+  if (line_size_ == 0 || line_.at(line_size_ - 1) != '\r')
+    return broken("a line does not end with CR LF");
+  --line_size_;
   return true;
 }
 
-Result<> AwsChunkedCheck::read_line() {
-  if (state_ == State::size) return read_size();
+S3Result<ChunkStep> AwsChunkedDecoder::read_line() {
+  if (state_ == State::header) return read_header();
   if (state_ == State::trailers) return read_trailer();
-  if (!line_.empty()) return broken("a chunk is longer than its size");
-  state_ = State::size;
-  return {};
-}
-
-Result<> AwsChunkedCheck::read_size() {
-  const char* end = line_.data() + line_.size();
-  const auto [stop, bad] = std::from_chars(line_.data(), end, left_in_chunk_, 16);
-  if (line_.size() > max_size_digits || bad != std::errc() || stop != end)
-    return broken("a chunk's size must be 1 to 16 hex digits and nothing else");
-  if (left_in_chunk_ > left_in_object_ || (left_in_chunk_ == 0 && left_in_object_ > 0))
-    return broken("its length is not x-amz-decoded-content-length");
-  left_in_object_ -= left_in_chunk_;
-  state_ = left_in_chunk_ == 0 ? State::trailers : State::data;
-  return {};
-}
-
-Result<> AwsChunkedCheck::read_trailer() {
-  if (line_.empty()) {
-    for (const Trailer& trailer : trailers_)
-      if (!trailer.seen) return broken("the trailer " + trailer.name + " is missing");
-    state_ = State::done;
-    return {};
+  if (line_size_ > 0)
+    return broken(state_ == State::data_end ? "a chunk is longer than its size"
+                                            : "the closing line is not empty");
+  if (state_ == State::data_end) {
+    state_ = State::header;
+    return ChunkStep{Kind::chunk_end, chunk_size_, 0, {}};
   }
-  const bool printable = std::all_of(line_.begin(), line_.end(),
-                                     [](char c) { return c == '\t' || (c >= 0x20 && c < 0x7f); });
-  if (!printable) return broken("a trailer holds control or non-ASCII bytes");
-  const auto colon = line_.find(':');
-  const std::string name = lower(std::string_view(line_).substr(0, colon));
-  const auto found = std::find_if(trailers_.begin(), trailers_.end(),
-                                  [&](const Trailer& trailer) { return trailer.name == name; });
-  if (colon == std::string::npos || found == trailers_.end() || found->seen)
-    return broken("a trailer that x-amz-trailer does not declare, or a repeated one");
-  found->seen = true;
-  const std::string_view value = trim(std::string_view(line_).substr(colon + 1));
-  auto& checksum = found->checksum;
-  if (checksum && checksum->finish() != value)
-    return broken(name + " is not the checksum of the body");
+  state_ = State::done;
+  return ChunkStep{Kind::end, 0, 0, {}};
+}
+
+S3Result<ChunkStep> AwsChunkedDecoder::read_header() {
+  const std::string_view text = line();
+  const std::string_view digits = text.substr(0, text.find(';'));
+  if (!is_hex(digits) || digits.size() > max_size_digits)
+    return broken("a chunk's size must be 1 to 16 hex digits");
+  std::uint64_t size = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), size, 16);
+  std::string_view rest = text.substr(digits.size());
+  if (form_.signing == ChunkSigning::none) {
+    if (!rest.empty()) return broken("a chunk's size is followed by something");
+  } else {
+    if (!rest.starts_with(extension)) return broken("a chunk has no chunk-signature");
+    TRY(read_signature(rest.substr(extension.size())));
+  }
+  TRY(check_size(size));
+  left_in_object_ -= size;
+  left_in_chunk_ = chunk_size_ = size;
+  ++chunk_number_;
+  if (size > 0) {
+    state_ = State::data;
+    return ChunkStep{Kind::chunk, size, 0, {}};
+  }
+  state_ = form_.trailer ? State::trailers : State::closing;
+  return ChunkStep{Kind::last_chunk, 0, 0, {}};
+}
+
+S3Result<> AwsChunkedDecoder::check_size(std::uint64_t size) {
+  if (size > left_in_object_ || (size == 0 && left_in_object_ > 0))
+    return broken("its length is not x-amz-decoded-content-length");
+  const bool too_small = chunk_number_ > 0 && size > 0 && chunk_size_ < min_signed_chunk;
+  if (form_.signing == ChunkSigning::none || !too_small) return {};
+  auto error = s3_fail(S3Code::invalid_chunk_size_error);
+  error.value().details = {{"Chunk", std::to_string(chunk_number_)},
+                           {"BadChunkSize", std::to_string(chunk_size_)}};
+  return error;
+}
+
+// Exactly as wide as the form says; ECDSA's is padded on the right.
+S3Result<> AwsChunkedDecoder::read_signature(std::string_view text) {
+  if (text.size() != signature_width(form_.signing)) return broken("a signature of a wrong length");
+  const std::string_view padding = text.substr(std::min(text.find('*'), text.size()));
+  text.remove_suffix(padding.size());
+  if (padding.find_first_not_of('*') != std::string_view::npos ||
+      (!padding.empty() && form_.signing != ChunkSigning::ecdsa))
+    return broken("a signature that is not hex");
+  if (!is_hex(text)) return broken("a signature that is not hex");
+  std::copy(text.begin(), text.end(), signature_.begin());
+  signature_size_ = text.size();
   return {};
+}
+
+S3Result<ChunkStep> AwsChunkedDecoder::read_trailer() {
+  const std::string_view text = line();
+  const bool is_signed = form_.signing != ChunkSigning::none;
+  if (text.empty()) {
+    if (is_signed) return broken("x-amz-trailer-signature is missing");
+    state_ = State::done;
+    return ChunkStep{Kind::end, 0, 0, {}};
+  }
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return broken("a trailer without a colon");
+  if (!is_printable(text)) return broken("a trailer holds control or non-ASCII bytes");
+  if (!equals_ignoring_case(text.substr(0, colon), trailer_signature_name))
+    return ChunkStep{Kind::trailer, 0, colon, text};
+  if (!is_signed) return broken("a trailer signature in the unsigned form");
+  TRY(read_signature(trim(text.substr(colon + 1))));
+  state_ = State::closing;
+  return ChunkStep{Kind::trailer_signature, 0, colon, text};
 }
 
 }  // namespace keyward::netproxy

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <vector>
 
 #include "base/bytes.hpp"
 #include "netproxy/policy/percent.hpp"
+#include "netproxy/policy/policy.hpp"
+#include "netproxy/sigv4/query.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -61,58 +62,63 @@ std::string without_dots(std::string_view path) {
   return out;
 }
 
-Result<std::pair<std::string, std::string>> query_item(std::string_view item) {
-  const auto equals = item.find('=');
-  TRY_ASSIGN(const std::string key, percent_decode(item.substr(0, equals)));
-  TRY_ASSIGN(const std::string value,
-             percent_decode(equals == std::string_view::npos ? "" : item.substr(equals + 1)));
-  return std::pair{percent_encode(key, Slash::encode), percent_encode(value, Slash::encode)};
-}
-
 struct Query {
   std::string canonical, sent;
 };
-Result<Query> canonical_query(std::string_view query) {
-  std::vector<std::pair<std::string, std::string>> items;
+Result<Query> canonical_query(std::string_view target) {
+  TRY_ASSIGN(const std::vector<QueryItem> items, query_items(target));
+  std::vector<std::pair<std::string, std::string>> encoded;
   Query result;
-  for (std::size_t at = 0; at < query.size();) {
-    const auto end = std::min(query.find('&', at), query.size());
-    if (end > at) {
-      const std::string_view raw = query.substr(at, end - at);
-      TRY_ASSIGN(auto item, query_item(raw));
-      if (!result.sent.empty()) result.sent += '&';
-      // A bare key stays bare on the wire: servers tell `?acl` from nothing, and the signature
-      // reads both as `acl=`.
-      result.sent.append(item.first)
-          .append(raw.find('=') == std::string_view::npos ? "" : "=")
-          .append(item.second);
-      items.push_back(std::move(item));
-    }
-    at = end + 1;
+  for (const QueryItem& item : items) {
+    auto& [name, value] = encoded.emplace_back(percent_encode(item.name, Slash::encode),
+                                               percent_encode(item.value, Slash::encode));
+    // A bare key stays bare on the wire: servers tell `?acl` from nothing, and the signature reads
+    // both as `acl=`.
+    const bool bare = item.raw.find('=') == std::string_view::npos;
+    result.sent.append(result.sent.empty() ? "" : "&").append(name).append(bare ? "" : "=");
+    result.sent.append(value);
   }
-  std::sort(items.begin(), items.end());
-  for (const auto& [key, value] : items)
+  std::sort(encoded.begin(), encoded.end());
+  for (const auto& [name, value] : encoded)
     result.canonical.append(result.canonical.empty() ? "" : "&")
-        .append(key)
+        .append(name)
         .append("=")
         .append(value);
   return result;
 }
 
 // Runs of white space become one blank, also inside quotes; folded lines are white space.
-std::string folded(std::string_view value) {
-  std::string out;
+void append_folded(std::string& out, std::string_view value) {
   for (const char c : trim(value)) {
     const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
     if (!blank)
       out += c;
-    else if (!out.empty() && out.back() != ' ')
+    else if (out.back() != ' ')
       out += ' ';
   }
-  return out;
+}
+
+constexpr std::size_t usual_line = 64;
+
+struct Line {
+  std::string name;
+  std::string_view value;
+};
+std::vector<Line> sorted_lines(const Headers& headers) {
+  std::vector<Line> lines;
+  lines.reserve(headers.size());
+  for (const Header& header : headers) lines.push_back({lower(header.name), header.value});
+  // Stable: the values of a repeated name stay in their order.
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Line& a, const Line& b) { return a.name < b.name; });
+  return lines;
 }
 
 }  // namespace
+
+PathStyle path_style_of(std::string_view service) {
+  return is_s3_family(service) ? s3_path_style : general_path_style;
+}
 
 bool is_signed_header(std::string_view lower_name) {
   return std::find(unsigned_headers.begin(), unsigned_headers.end(), lower_name) ==
@@ -135,8 +141,7 @@ Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle styl
     TRY_ASSIGN(result.path, single_encoding(raw.empty() ? "/" : raw));
     result.sent = result.path;
   }
-  TRY_ASSIGN(const Query query,
-             canonical_query(mark == std::string_view::npos ? "" : target.substr(mark + 1)));
+  TRY_ASSIGN(const Query query, canonical_query(target));
   result.query = query.canonical;
   if (!query.sent.empty()) result.sent += "?" + query.sent;
   return result;
@@ -144,17 +149,24 @@ Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle styl
 
 CanonicalRequest canonical_request(std::string_view method, const CanonicalTarget& target,
                                    const Headers& headers, std::string_view payload_hash) {
-  std::map<std::string, std::string> lines;
-  for (const Header& header : headers) {
-    const auto [line, first] = lines.try_emplace(lower(header.name), folded(header.value));
-    if (!first) line->second += "," + folded(header.value);
-  }
   std::string block;
   CanonicalRequest request;
-  for (const auto& [name, value] : lines) {
-    block.append(name).append(":").append(value).append("\n");
-    request.signed_headers.append(request.signed_headers.empty() ? "" : ";").append(name);
+  std::string_view before;
+  const std::vector<Line> lines = sorted_lines(headers);
+  block.reserve(lines.size() * usual_line);
+  for (const Line& line : lines) {
+    if (!block.empty() && line.name == before) {
+      block.back() = ',';  // joined to the line before
+    } else {
+      request.signed_headers.append(block.empty() ? "" : ";").append(line.name);
+      block.append(line.name).append(":");
+    }
+    append_folded(block, line.value);
+    block += '\n';
+    before = line.name;
   }
+  request.text.reserve(method.size() + target.path.size() + target.query.size() + block.size() +
+                       request.signed_headers.size() + payload_hash.size() + 5);
   request.text.append(method)
       .append("\n")
       .append(target.path)

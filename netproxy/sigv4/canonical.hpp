@@ -16,6 +16,7 @@ struct PathStyle {
 };
 constexpr PathStyle s3_path_style{false, false};
 constexpr PathStyle general_path_style{true, true};
+PathStyle path_style_of(std::string_view service);
 
 // A target as it is sent and as it is signed: the signed form is what the server derives from the
 // sent one.

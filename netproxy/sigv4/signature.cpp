@@ -15,10 +15,25 @@ Secret step(const Secret& key, std::string_view data) {
 
 }  // namespace
 
+std::string_view to_string(SigningAlgorithm algorithm) {
+  return algorithm == SigningAlgorithm::hmac ? "AWS4-HMAC-SHA256" : "AWS4-ECDSA-P256-SHA256";
+}
+
+std::string SigningScope::text() const {
+  std::string out = date;
+  if (algorithm == SigningAlgorithm::hmac) out.append("/").append(region);
+  return out.append("/").append(service).append("/aws4_request");
+}
+
 std::string string_to_sign(std::string_view amz_date, const SigningScope& scope,
                            std::string_view canonical_request) {
-  return "AWS4-HMAC-SHA256\n" + std::string(amz_date) + "\n" + scope.text() + "\n" +
-         hex(sha256(canonical_request));
+  std::string text(to_string(scope.algorithm));
+  return text.append("\n")
+      .append(amz_date)
+      .append("\n")
+      .append(scope.text())
+      .append("\n")
+      .append(hex(sha256(canonical_request)));
 }
 
 Secret derive_signing_key(const Secret& secret_access_key, const SigningScope& scope) {
@@ -31,14 +46,21 @@ Secret derive_signing_key(const Secret& secret_access_key, const SigningScope& s
   return key;
 }
 
-std::string signature(const Secret& signing_key, std::string_view text) {
-  return hex(hmac_sha256(signing_key.reveal(), text));
+std::string signature(const HmacSha256& signing_key, std::string_view text) {
+  return hex(signing_key.of(text));
 }
 
 std::string authorization_value(std::string_view access_key_id, const SigningScope& scope,
                                 std::string_view signed_headers, std::string_view signature) {
-  return "AWS4-HMAC-SHA256 Credential=" + std::string(access_key_id) + "/" + scope.text() +
-         ", SignedHeaders=" + std::string(signed_headers) + ", Signature=" + std::string(signature);
+  std::string value(to_string(scope.algorithm));
+  return value.append(" Credential=")
+      .append(access_key_id)
+      .append("/")
+      .append(scope.text())
+      .append(", SignedHeaders=")
+      .append(signed_headers)
+      .append(", Signature=")
+      .append(signature);
 }
 
 }  // namespace keyward::netproxy

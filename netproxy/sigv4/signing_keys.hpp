@@ -1,33 +1,51 @@
 #pragma once
 // Derived signing keys, kept because deriving one costs more than the rest of a signature.  Pure.
 
+#include <list>
+#include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
+#include "base/hmac.hpp"
+#include "base/p256.hpp"
+#include "base/result.hpp"
 #include "base/secret.hpp"
 #include "netproxy/sigv4/signature.hpp"
-#include "netproxy/sigv4/signer.hpp"
 
 namespace keyward::netproxy {
 
-// For one thread.  Holds one key per access key id, region and service; another secret or day
-// replaces it.  At most `limit` keys, the oldest makes room.
+// For one thread at a time.  Keeps one key per access key id, secret, date, region and service, and
+// one SigV4a key pair per credential: at most `limit` of each, the one unused for longest makes
+// room.  What it gives outlives it: an upload keeps its key past midnight and past an eviction.
 class SigningKeys {
  public:
-  // Valid until the next call.
-  const Secret& get(const AwsCredentials& credentials, const SigningScope& scope);
+  // Of SigV4; the scope's algorithm does not count.
+  std::shared_ptr<const HmacSha256> get(std::string_view access_key_id,
+                                        const Secret& secret_access_key, const SigningScope& scope);
+  // Of SigV4a.  Errors: Code::internal, see derive_sigv4a_key.
+  Result<P256PrivateKey> key_pair(std::string_view access_key_id, const Secret& secret_access_key);
 
   static constexpr std::size_t limit = 64;
 
  private:
-  struct Entry {
+  struct Credential {
     std::string access_key_id;
     Secret secret_access_key;
-    SigningScope scope;
-    Secret key;
+    bool is(std::string_view id, const Secret& secret) const {
+      return access_key_id == id && secret_access_key.equals(secret.reveal());
+    }
   };
-  std::vector<Entry> entries_;
-  std::size_t oldest_ = 0;
+  struct Entry {
+    Credential credential;
+    SigningScope scope;
+    std::shared_ptr<const HmacSha256> key;
+  };
+  struct PairEntry {
+    Credential credential;
+    P256PrivateKey key;
+  };
+  std::list<Entry> entries_;  // the latest used first
+  std::list<PairEntry> pairs_;
 };
 
 }  // namespace keyward::netproxy

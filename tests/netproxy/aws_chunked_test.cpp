@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "netproxy/sigv4/aws_chunked.hpp"
+#include "netproxy/sigv4/verified_chunks.hpp"
 
 using namespace keyward;
 using namespace keyward::netproxy;
@@ -17,8 +17,14 @@ std::string checksum_of(std::string_view header, std::string_view data) {
   return checksum->finish();
 }
 
-Result<> check(const AwsChunkedPlan& plan, std::string_view body, std::size_t piece) {
-  AwsChunkedCheck checker(plan);
+constexpr AwsChunkedForm unsigned_form{ChunkSigning::none, true};
+
+AwsChunkedBody declared(std::uint64_t length, std::vector<std::string> trailers) {
+  return {unsigned_form, length, std::move(trailers)};
+}
+
+S3Result<> check(const AwsChunkedBody& body_of, std::string_view body, std::size_t piece) {
+  AwsChunkedCheck checker(body_of, std::nullopt);
   for (; !body.empty(); body.remove_prefix(std::min(piece, body.size())))
     TRY(checker.update(body.substr(0, piece)));
   return checker.finish();
@@ -26,7 +32,7 @@ Result<> check(const AwsChunkedPlan& plan, std::string_view body, std::size_t pi
 
 // boto3's own bytes for "hello".
 constexpr std::string_view hello = "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
-const AwsChunkedPlan hello_plan{5, {"x-amz-checksum-crc32"}};
+const AwsChunkedBody hello_plan = declared(5, {"x-amz-checksum-crc32"});
 
 }  // namespace
 
@@ -74,13 +80,13 @@ TEST_CASE("aws-chunked: accepts what clients send, in every split") {
     CAPTURE(piece);
     CHECK(check(hello_plan, hello, piece).has_value());
   }
-  const std::vector<std::pair<AwsChunkedPlan, std::string_view>> others = {
-      {{0, {"x-amz-checksum-crc32"}}, "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"},
+  const std::vector<std::pair<AwsChunkedBody, std::string_view>> others = {
+      {declared(0, {"x-amz-checksum-crc32"}), "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"},
       {hello_plan, "2\r\nhe\r\n3\r\nllo\r\n0\r\nx-amz-checksum-crc32: NhCmhg== \r\n\r\n"},
       {hello_plan, "0005\r\nhello\r\n000\r\nX-Amz-Checksum-Crc32:NhCmhg==\r\n\r\n"},
-      {{10, {"x-amz-checksum-crc32c"}},
+      {declared(10, {"x-amz-checksum-crc32c"}),
        "A\r\naaaaaaaaaa\r\n0\r\nx-amz-checksum-crc32c:5yZkMA==\r\n\r\n"},
-      {{5, {"x-amz-checksum-xxhash64"}},
+      {declared(5, {"x-amz-checksum-xxhash64"}),
        "5\r\nhello\r\n0\r\nx-amz-checksum-xxhash64:anything\r\n\r\n"}};
   for (const auto& [plan, body] : others) {
     CAPTURE(body);
@@ -137,43 +143,71 @@ TEST_CASE("aws-chunked: refuses every framing fault, in every split") {
 }
 
 TEST_CASE("aws-chunked: a fault is remembered") {
-  AwsChunkedCheck checker(hello_plan);
+  AwsChunkedCheck checker(hello_plan, std::nullopt);
   CHECK_FALSE(checker.update("x\r\n").has_value());
   CHECK_FALSE(checker.update(hello).has_value());
   CHECK_FALSE(checker.finish().has_value());
 }
 
 TEST_CASE("aws-chunked: a long framing line is cut off early") {
-  AwsChunkedCheck checker(hello_plan);
+  AwsChunkedCheck checker(hello_plan, std::nullopt);
   CHECK_FALSE(checker.update(std::string(100'000, '0')).has_value());
 }
 
 TEST_CASE("aws-chunked: the head must announce length and trailer") {
   const auto plan =
-      read_aws_chunked_plan({{"X-Amz-Decoded-Content-Length", "20971520"},
-                             {"x-amz-trailer", "x-amz-checksum-crc32, X-Amz-Checksum-Sha256"}});
+      read_aws_chunked_body({{"X-Amz-Decoded-Content-Length", "20971520"},
+                             {"x-amz-trailer", "x-amz-checksum-crc32, X-Amz-Checksum-Sha256"},
+                             {"x-amz-sdk-checksum-algorithm", "SHA256"}},
+                            unsigned_form);
   REQUIRE(plan.has_value());
   CHECK(plan->decoded_length == 20'971'520);
   CHECK(plan->trailers ==
         std::vector<std::string>{"x-amz-checksum-crc32", "x-amz-checksum-sha256"});
-  const auto refused = [](const char* length, const char* trailer) {
-    return !read_aws_chunked_plan(
-        {{"x-amz-decoded-content-length", length}, {"x-amz-trailer", trailer}});
+  const auto code_of = [](const Headers& headers, AwsChunkedForm form) {
+    const auto read = read_aws_chunked_body(headers, form);
+    return read ? "none" : std::string(to_string(read.error().code));
   };
   for (const char* length : {"", "-1", "+1", " 1", "1 ", "0x1", "1e3", "18446744073709551616"}) {
     CAPTURE(length);
-    CHECK(refused(length, "x-amz-checksum-crc32"));
+    CHECK(code_of(
+              {{"x-amz-decoded-content-length", length}, {"x-amz-trailer", "x-amz-checksum-crc32"}},
+              unsigned_form) == "InvalidArgument");
   }
   for (const char* trailer : {"", ",", "x-amz-checksum-", "x-amz-meta-a", "content-length",
                               "x-amz-checksum-crc32,", "x-amz-checksum-crc32,x-amz-checksum-crc32",
                               "x-amz-trailer-signature", "x-amz-checksum-crc32\nx"}) {
     CAPTURE(trailer);
-    CHECK(refused("1", trailer));
+    CHECK(code_of({{"x-amz-decoded-content-length", "1"}, {"x-amz-trailer", trailer}},
+                  unsigned_form) == "InvalidRequest");
   }
-  CHECK_FALSE(read_aws_chunked_plan({{"x-amz-trailer", "x-amz-checksum-crc32"}}).has_value());
-  CHECK_FALSE(read_aws_chunked_plan({{"x-amz-decoded-content-length", "1"}}).has_value());
-  CHECK_FALSE(read_aws_chunked_plan({{"x-amz-decoded-content-length", "1"},
-                                     {"x-amz-decoded-content-length", "1"},
-                                     {"x-amz-trailer", "x-amz-checksum-crc32"}})
-                  .has_value());
+  const Header length{"x-amz-decoded-content-length", "1"};
+  const Header trailer{"x-amz-trailer", "x-amz-checksum-crc32"};
+  CHECK(code_of({trailer}, unsigned_form) == "MissingContentLength");
+  CHECK(code_of({length}, unsigned_form) == "InvalidRequest");
+  CHECK(code_of({length, length, trailer}, unsigned_form) == "InvalidArgument");
+  CHECK(code_of({length, trailer, trailer}, unsigned_form) == "InvalidRequest");
+  CHECK(code_of({length, trailer, {"x-amz-checksum-sha1", "x"}}, unsigned_form) ==
+        "InvalidRequest");
+  CHECK(code_of({length, trailer, {"x-amz-sdk-checksum-algorithm", "sha1"}}, unsigned_form) ==
+        "InvalidRequest");
+  CHECK(code_of({length, trailer}, {ChunkSigning::hmac, false}) == "InvalidRequest");
+  CHECK(code_of({length}, {ChunkSigning::hmac, false}) == "none");
+  CHECK(code_of({{"x-amz-decoded-content-length", "5368709121"}}, {ChunkSigning::hmac, false}) ==
+        "EntityTooLarge");
+}
+
+TEST_CASE("aws-chunked: which values announce it") {
+  CHECK(aws_chunked_form("STREAMING-UNSIGNED-PAYLOAD-TRAILER") == unsigned_form);
+  CHECK(aws_chunked_form("STREAMING-AWS4-HMAC-SHA256-PAYLOAD") ==
+        AwsChunkedForm{ChunkSigning::hmac, false});
+  CHECK(aws_chunked_form("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") ==
+        AwsChunkedForm{ChunkSigning::hmac, true});
+  CHECK(aws_chunked_form("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD") ==
+        AwsChunkedForm{ChunkSigning::ecdsa, false});
+  CHECK(aws_chunked_form("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER") ==
+        AwsChunkedForm{ChunkSigning::ecdsa, true});
+  for (const char* other : {"STREAMING-AWS4-HMAC-SHA256-EVENTS", "STREAMING-UNSIGNED-PAYLOAD",
+                            "streaming-aws4-hmac-sha256-payload", "UNSIGNED-PAYLOAD", ""})
+    CHECK_FALSE(aws_chunked_form(other).has_value());
 }

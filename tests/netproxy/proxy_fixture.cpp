@@ -27,6 +27,8 @@ network_policies:
     endpoints:
       - {host: up.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
       - {host: up.test, port: 8443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: up.test, port: 9443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: sigv4, signing_service: s3, signing_region: eu-central-1}
       - {host: raw.test, port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: "*.dns.test", port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: ro.test, port: 443, protocol: rest, access: read-only, allowed_ips: ["10.99.0.0/16"]}
@@ -68,6 +70,9 @@ std::string answer_to(const RequestHead& request, const std::string& body) {
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
   if (request.target == "/echo")
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
+  const std::string* authorization = find_header(request.headers, "authorization");
+  if (request.target == "/guarded" && authorization != nullptr && *authorization == "Bearer stale")
+    return "HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\nstale";
   if (request.target == "/truncated") return "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
   if (request.method == "HEAD") return "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
   const std::string text = request.method + " " + request.target;
@@ -192,6 +197,48 @@ std::string Client::ask(std::string_view request) {
   return answer + body;
 }
 
+void FakeTokens::bind(const std::string& host,
+                      std::vector<std::pair<std::string, std::string>> headers) {
+  const std::lock_guard lock(mutex_);
+  host_ = host;
+  headers_ = std::move(headers);
+}
+
+void FakeTokens::fail_with(std::optional<Error> error) {
+  const std::lock_guard lock(mutex_);
+  error_ = std::move(error);
+}
+
+bool FakeTokens::binds(std::string_view host, std::uint16_t) const {
+  const std::lock_guard lock(mutex_);
+  return host == host_;
+}
+
+Result<InjectionPtr> FakeTokens::answer_for(const InjectionPlace& place) {
+  const std::lock_guard lock(mutex_);
+  auto injection = std::make_shared<Injection>();
+  if (place.host != host_) return injection;
+  if (error_) return tl::unexpected(*error_);
+  injection->provider = "grants";
+  for (const auto& [name, value] : headers_) injection->headers.push_back({name, Secret(value)});
+  return injection;
+}
+
+std::optional<Result<InjectionPtr>> FakeTokens::injection_for(const InjectionPlace& place,
+                                                              const Done& done) {
+  ++asked_;
+  if (!later_.exchange(false)) return answer_for(place);
+  helper_ = std::jthread([this, place, done] { done(answer_for(place)); });
+  return std::nullopt;
+}
+
+void FakeTokens::rejected(const InjectionPlace&, const InjectionPtr&) {
+  ++rejections_;
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, value] : headers_)
+    if (value == "Bearer stale") value = "Bearer fresh";
+}
+
 ProxyFixture::ProxyFixture(ProxySettings settings)
     : child_authority(CertificateAuthority::create(clock).value()),
       trusted(CertificateAuthority::create(clock).value()),
@@ -209,7 +256,7 @@ ProxyFixture::ProxyFixture(ProxySettings settings)
   UniqueFd listener = listen_on("127.0.0.1", 0);
   port = port_of(listener);
   const ProxyDeps deps{policy, credentials, placeholder, *child_authority,
-                       *audit, *identity,   clock};
+                       *audit, *identity,   clock,       &tokens};
   settings.threads = 1;
   proxy = Proxy::start(std::move(listener), std::move(settings), deps).value();
 }

@@ -1,0 +1,139 @@
+#include "netproxy/io/inject.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/bytes.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+// What another thread answers to a coroutine of this loop, which may be gone by then.
+struct Mailbox {
+  std::mutex mutex;
+  asio::io_context* context = nullptr;  // null: nobody waits
+  Event* arrived = nullptr;             // the loop's thread alone
+  std::optional<Result<InjectionPtr>> answer;
+};
+
+void deliver(const std::shared_ptr<Mailbox>& box, Result<InjectionPtr> answer) {
+  const std::lock_guard lock(box->mutex);
+  if (box->context == nullptr || box->answer) return;
+  box->answer = std::move(answer);
+  asio::post(*box->context, [box] {
+    if (box->arrived != nullptr) box->arrived->set();
+  });
+}
+
+// Holds the mailbox open for as long as its coroutine lives.
+class Waiting {
+ public:
+  explicit Waiting(Loop& loop) : arrived_(loop) {
+    box->context = &loop.context();
+    box->arrived = &arrived_;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() {
+    const std::lock_guard lock(box->mutex);
+    box->context = nullptr;
+    box->arrived = nullptr;
+  }
+  Task<Result<InjectionPtr>> take() {
+    co_await arrived_.wait();
+    std::optional<Result<InjectionPtr>> answer;
+    {
+      const std::lock_guard lock(box->mutex);
+      answer.swap(box->answer);
+    }
+    if (!answer) co_return fail(Code::internal, "the token's answer was lost");
+    co_return std::move(*answer);
+  }
+
+  const std::shared_ptr<Mailbox> box = std::make_shared<Mailbox>();
+
+ private:
+  Event arrived_;
+};
+
+// CGI (RFC 3875 section 4.1.18) and its heirs read `X_Api_Key` as `X-Api-Key`.
+bool is_same_field(std::string_view a, std::string_view b) {
+  const auto folded = [](char c) { return c == '_' ? '-' : c; };
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) {
+           const char left = folded(x), right = folded(y);
+           return equals_ignoring_case({&left, 1}, {&right, 1});
+         });
+}
+
+void put(Headers& headers, const InjectedHeader& injected) {
+  std::erase_if(headers,
+                [&](const Header& header) { return is_same_field(header.name, injected.name); });
+  headers.push_back({injected.name, std::string(injected.value.reveal())});
+}
+
+InjectionPlace place_of(const Exchange& exchange) {
+  return {exchange.route.to.host, exchange.route.to.port, exchange.verdict.path,
+          exchange.route.secure};
+}
+
+// One request has one Authorization: a token or a signature.
+Answer<> check_fit(const Exchange& exchange, const Injection& injection) {
+  const bool is_signed =
+      exchange.verdict.endpoint->model.credential_signing != CredentialSigning::none;
+  const bool authorizes = std::any_of(
+      injection.headers.begin(), injection.headers.end(),
+      [](const InjectedHeader& header) { return is_same_field(header.name, "authorization"); });
+  if (!is_signed || !authorizes) return {};
+  return tl::unexpected(token_unavailable(
+      {Code::invalid,
+       "the endpoint is signed (credential_signing) and has a token grant for the "
+       "Authorization header as well"}));
+}
+
+}  // namespace
+
+Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
+  TokenSource* source = worker.shared.deps.tokens;
+  if (source == nullptr) co_return Answer<>{};
+  Waiting waiting(worker.loop);
+  const TokenSource::Done done = [box = waiting.box](Result<InjectionPtr> answer) {
+    deliver(box, std::move(answer));
+  };
+  std::optional<Result<InjectionPtr>> got = source->injection_for(place_of(exchange), done);
+  if (!got) got = co_await waiting.take();
+  if (!*got) co_return tl::unexpected(token_unavailable(got->error()));
+  const Injection& injection = ***got;
+  if (injection.headers.empty()) co_return Answer<>{};
+  Answer<> fits = check_fit(exchange, injection);
+  if (!fits) co_return fits;
+  for (const InjectedHeader& header : injection.headers) put(exchange.request.headers, header);
+  exchange.injection = **got;
+  exchange.credential = injection.provider;
+  co_return Answer<>{};
+}
+
+bool takes_rejection(Worker& worker, Exchange& exchange) {
+  if (!exchange.injection) return false;
+  worker.shared.deps.tokens->rejected(place_of(exchange), exchange.injection);
+  const bool repeatable = exchange.request.framing == Framing::none && !exchange.repeated;
+  if (repeatable) exchange.repeats = exchange.repeated = true;
+  return repeatable;
+}
+
+void forget_injected(Exchange& exchange) {
+  if (!exchange.injection) return;
+  for (const InjectedHeader& injected : exchange.injection->headers)
+    for (Header& header : exchange.request.headers)
+      if (header.name == injected.name) wipe(header.value.data(), header.value.size());
+}
+
+Answer<> check_unopened(const Worker& worker, const Destination& to) {
+  const TokenSource* source = worker.shared.deps.tokens;
+  if (source == nullptr || !source->binds(to.host, to.port)) return {};
+  return tl::unexpected(token_unavailable(
+      {Code::invalid, "a token grant is bound to " + to.host + ":" + std::to_string(to.port) +
+                          ", and the policy passes the connection on unopened; it needs "
+                          "protocol: rest"}));
+}
+
+}  // namespace keyward::netproxy
