@@ -82,7 +82,9 @@ struct Configured {
   }
 };
 
-Configured with_profile(const std::string& name) { return Configured({{"AWS_PROFILE", name}}); }
+Configured with_profile(const std::string& name) {
+  return Configured(EnvironmentMap{{"AWS_PROFILE", name}});
+}
 
 }  // namespace
 
@@ -109,10 +111,10 @@ TEST_CASE("aws chain: malformed shared files name the line and quote nothing") {
 }
 
 TEST_CASE("aws chain: order") {
-  Configured all({{"AWS_ACCESS_KEY_ID", "AKIAENV"},
-                  {"AWS_WEB_IDENTITY_TOKEN_FILE", "/t"},
-                  {"AWS_ROLE_ARN", "arn:aws:iam::1:role/e"},
-                  {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1"}});
+  Configured all(EnvironmentMap{{"AWS_ACCESS_KEY_ID", "AKIAENV"},
+                                {"AWS_WEB_IDENTITY_TOKEN_FILE", "/t"},
+                                {"AWS_ROLE_ARN", "arn:aws:iam::1:role/e"},
+                                {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1"}});
   all.secrets["AWS_SECRET_ACCESS_KEY"] = Secret("s");
   CHECK(all.name() == "environment");
   all.environment.erase("AWS_ACCESS_KEY_ID");
@@ -153,7 +155,7 @@ TEST_CASE("aws chain: profiles") {
 
 TEST_CASE("aws chain: a token goes without TLS to known places only") {
   const auto container = [](const std::string& uri) {
-    return Configured({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", uri}}, false).name();
+    return Configured(EnvironmentMap{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", uri}}, false).name();
   };
   CHECK(container("http://169.254.170.23/v1/credentials") == "container");
   CHECK(container("http://[fd00:ec2::23]/v1/credentials") == "container");
@@ -166,9 +168,11 @@ TEST_CASE("aws chain: a token goes without TLS to known places only") {
 
 TEST_CASE("aws chain: regions") {
   CHECK(configured_region(Configured().settings()) == "from-credentials");
-  CHECK(configured_region(Configured({{"AWS_DEFAULT_REGION", "b"}}).settings()) == "b");
-  CHECK(configured_region(
-            Configured({{"AWS_REGION", "a"}, {"AWS_DEFAULT_REGION", "b"}}).settings()) == "a");
+  CHECK(configured_region(Configured(EnvironmentMap{{"AWS_DEFAULT_REGION", "b"}}).settings()) ==
+        "b");
+  CHECK(
+      configured_region(Configured(EnvironmentMap{{"AWS_REGION", "a"}, {"AWS_DEFAULT_REGION", "b"}})
+                            .settings()) == "a");
   CHECK(configured_region(Configured(EnvironmentMap{}, false).settings()).empty());
 }
 
