@@ -31,7 +31,10 @@ Result<std::string> unbase64url(std::string_view text);  // no padding, canonica
 
 std::string_view utf8_prefix(std::string_view text,
                              std::size_t limit);  // at most `limit` bytes, whole characters
-std::string lower(std::string_view text);         // ASCII only
+// Foreign text for terminals and logs: its first `limit` bytes as one line of printable ASCII, `?`
+// for everything else.
+std::string printable(std::string_view text, std::size_t limit);
+std::string lower(std::string_view text);                           // ASCII only
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII only
 std::string_view trim(std::string_view text);  // blanks, tabs, CR and LF at both ends
 

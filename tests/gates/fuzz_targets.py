@@ -18,6 +18,10 @@ TARGETS = {
     "identity/jwt/keys.hpp": "jwt",
     "identity/jwt/jws.hpp": "jwt",
     "identity/jwt/jwks.hpp": "issuer",
+    "identity/jwt/spiffe_id.hpp": "jwt_svid",
+    "identity/grant/answer.hpp": "grant_answer",
+    "identity/grant/metadata.hpp": "grant_answer",
+    "identity/grant/wire_key.hpp": "wire_key",
     "gateway/cli/credentials_file.hpp": "credentials_file",
     "gateway/config_file.hpp": "config_file",
 }

@@ -1,0 +1,30 @@
+#pragma once
+// One entry of the wire's dynamic_credentials as a binding (ProviderProfileCredential with a
+// token_grant, expanded by the gateway).  Pure.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "identity/grant/binding.hpp"
+
+namespace keyward::identity {
+
+// The wire's fields, as they came.
+struct WireCredential {
+  std::string name, auth_style, header_name;
+  std::string token_endpoint, audience, svid_audience, client_assertion_type;
+  std::vector<std::string> scopes;
+  std::int64_t cache_ttl_seconds = 0;
+  bool has_overrides = false;  // the gateway expands them into entries of their own
+};
+
+// An empty jwt_svid_audience is derived from the token endpoint, an empty client_assertion_type is
+// jwt-bearer, and cache_ttl_seconds 0 means as long as the server says.  Refused (Code::invalid,
+// Code::unsupported): a malformed key, one that names another credential, overrides, and whatever
+// BindingTable::build would refuse of it.
+Result<GrantBinding> read_wire_binding(std::string_view key, const WireCredential& credential);
+
+}  // namespace keyward::identity
