@@ -9,7 +9,9 @@
 
 #include "base/file.hpp"
 #include "identity/rpc/tls_files.hpp"
+#include "identity/spiffe/endpoint.hpp"
 #include "netproxy/policy/yaml.hpp"
+#include "supervisor/grant_settings.hpp"
 #include "supervisor/local_credentials.hpp"
 #include "supervisor/trust.hpp"
 
