@@ -65,13 +65,14 @@ GrantCache::Entry* GrantCache::entry_of(const Flight& flight) {
 }
 
 HeldTokenPtr GrantCache::succeeded(const Flight& flight, Secret token, const TokenLife& life,
-                                   BootTime asked, double chance) {
+                                   const Draw& asked) {
   Entry* entry = entry_of(flight);
   if (entry == nullptr) return nullptr;
   const milliseconds usable = usable_life(life, rules_);
-  const milliseconds renewed = scaled(usable, refresh_part * around_one(refresh_spread, chance));
+  const milliseconds renewed =
+      scaled(usable, refresh_part * around_one(refresh_spread, asked.chance));
   auto held = std::make_shared<const HeldToken>(
-      HeldToken{std::move(token), asked + renewed, asked + usable});
+      HeldToken{std::move(token), asked.time + renewed, asked.time + usable});
   entry->flight = 0;
   entry->failures = 0;
   entry->error.reset();
@@ -81,8 +82,7 @@ HeldTokenPtr GrantCache::succeeded(const Flight& flight, Secret token, const Tok
   return held;
 }
 
-void GrantCache::failed(const Flight& flight, Error error, seconds pause, BootTime now,
-                        double chance) {
+void GrantCache::failed(const Flight& flight, Error error, seconds pause, const Draw& now) {
   Entry* entry = entry_of(flight);
   if (entry == nullptr) return;
   entry->flight = 0;
@@ -90,7 +90,7 @@ void GrantCache::failed(const Flight& flight, Error error, seconds pause, BootTi
   entry->error = std::move(error);
   const milliseconds base =
       pause.count() > 0 ? milliseconds(pause) : pause_after(entry->failures, rules_);
-  entry->next_attempt = now + scaled(base, around_one(pause_spread, chance));
+  entry->next_attempt = now.time + scaled(base, around_one(pause_spread, now.chance));
 }
 
 bool GrantCache::invalidate(const std::string& key, const HeldToken& token, BootTime now) {

@@ -32,6 +32,12 @@ struct HeldToken {
 };
 using HeldTokenPtr = std::shared_ptr<const HeldToken>;
 
+// A time, and chance: random in [0, 1), drawn anew each time.
+struct Draw {
+  BootTime time;
+  double chance = 0.5;
+};
+
 // What a token's life allows.
 struct TokenLife {
   std::chrono::seconds answered{0};  // by the server
@@ -58,15 +64,13 @@ class GrantCache {
   // What may be used now, without a flight; null: nothing.
   HeldTokenPtr held(const std::string& key, BootTime now) const;
 
-  // `chance` is random in [0, 1), drawn anew each time, here and below.
   // `asked`: when the request began, which is what a life counts from.  What is returned may be
   // used once even where it is not held: its life is short, or the key was withdrawn meanwhile
   // (null).
-  HeldTokenPtr succeeded(const Flight& flight, Secret token, const TokenLife& life, BootTime asked,
-                         double chance);
+  HeldTokenPtr succeeded(const Flight& flight, Secret token, const TokenLife& life,
+                         const Draw& asked);
   // `pause` 0: the usual back-off, by the number of failures in a row.
-  void failed(const Flight& flight, Error error, std::chrono::seconds pause, BootTime now,
-              double chance);
+  void failed(const Flight& flight, Error error, std::chrono::seconds pause, const Draw& now);
 
   // The upstream refused this token: it is dropped, so that the next look begins a flight.  False
   // where it is not held any more, or another one was dropped shortly before.

@@ -36,6 +36,7 @@ REACHED_OTHERWISE = {
     "isolation/users.hpp": "the image's passwd; table tests with hostile lines",
     "isolation/mountinfo.hpp": "the kernel's own file",
     "isolation/plan.hpp": "the operator's options",
+    "identity/spiffe/endpoint.hpp": "the operator's own variables and options; table tests",
     "netproxy/endpoint_binding.hpp": "the operator's own files, and the gateway's answers; table tests",
     "netproxy/guard/address.hpp": "reached by http_head through CONNECT targets; table tests",
 }

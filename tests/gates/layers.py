@@ -19,7 +19,7 @@ EFFECTS = re.compile(r"<(grpcpp/|boost/asio|spdlog/|sys/socket\.h|sys/mount\.h|f
 PURE_MAY_NOT_INCLUDE = ("netproxy/io", "netproxy/audit", "isolation", "base/log.hpp", "base/file.hpp")
 # A system or library header, and the only places that may include it.
 CONFINED = {
-    r"<grpcpp/": ("identity/rpc/", "gateway/rpc/", "gateway/operator/", "supervisor/debug_rpc"),
+    r"<grpcpp/": ("identity/rpc/", "identity/spiffe/", "gateway/rpc/", "gateway/operator/", "supervisor/debug_rpc"),
     r"<boost/": ("netproxy/io/", "gateway/http/", "identity/http/"),
     r"<sys/mount\.h>": ("isolation/",),
     r"<sys/capability\.h>": ("isolation/",),

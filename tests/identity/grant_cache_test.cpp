@@ -21,7 +21,7 @@ struct Fixture {
     return *look.begin;
   }
   HeldTokenPtr fill(const TokenLife& life, const std::string& key = "k", double chance = 0.5) {
-    return cache.succeeded(begin(key), Secret("token-of-" + key), life, now, chance);
+    return cache.succeeded(begin(key), Secret("token-of-" + key), life, {now, chance});
   }
   bool held(const std::string& key = "k") { return cache.look(key, now).token != nullptr; }
 };
@@ -59,9 +59,9 @@ TEST_CASE_FIXTURE(Fixture, "grant cache: one flight for each key") {
     CHECK(look.token == nullptr);
   }
   begin("other");
-  cache.succeeded(flight, Secret("t"), {600s, 0s}, now, 0.5);
+  cache.succeeded(flight, Secret("t"), {600s, 0s}, {now, 0.5});
   CHECK(held());
-  CHECK(cache.succeeded(flight, Secret("twice"), {600s, 0s}, now, 0.5) == nullptr);
+  CHECK(cache.succeeded(flight, Secret("twice"), {600s, 0s}, {now, 0.5}) == nullptr);
   CHECK(cache.look("k", now).token->token.reveal() == "t");
 }
 
@@ -75,13 +75,13 @@ TEST_CASE_FIXTURE(
   const auto second = cache.look("k", now);
   CHECK(second.token == token);
   CHECK(second.under_way);
-  cache.failed(*first.begin, away, 0s, now, 0.5);
+  cache.failed(*first.begin, away, 0s, {now, 0.5});
   CHECK(cache.look("k", now).token == token);  // still good; not asked again at once
   CHECK_FALSE(cache.look("k", now).begin.has_value());
   now += 2s;
   const auto again = cache.look("k", now);
   REQUIRE(again.begin.has_value());
-  const auto fresh = cache.succeeded(*again.begin, Secret("fresh"), {1000s, 0s}, now, 0.5);
+  const auto fresh = cache.succeeded(*again.begin, Secret("fresh"), {1000s, 0s}, {now, 0.5});
   CHECK(cache.look("k", now).token == fresh);
   CHECK(token->token.reveal() == "token-of-k");  // who holds the old one may finish with it
 }
@@ -92,7 +92,7 @@ TEST_CASE_FIXTURE(Fixture,
   now = token->expires;
   const auto look = cache.look("k", now);
   CHECK(look.token == nullptr);
-  cache.failed(*look.begin, away, 0s, now, 0.5);
+  cache.failed(*look.begin, away, 0s, {now, 0.5});
   const auto refused = cache.look("k", now);
   CHECK(refused.token == nullptr);
   REQUIRE(refused.failed.has_value());
@@ -103,7 +103,7 @@ TEST_CASE_FIXTURE(Fixture, "grant cache: failures are remembered, longer each ti
   std::vector<std::chrono::milliseconds> pauses;
   GrantCache::Flight flight = begin();
   for (int i = 0; i < 9; ++i) {
-    cache.failed(flight, away, 0s, now, 0.5);
+    cache.failed(flight, away, 0s, {now, 0.5});
     const BootTime failed_at = now;
     GrantCache::Look look;
     for (look = cache.look("k", now); !look.begin; look = cache.look("k", now)) {
@@ -114,7 +114,7 @@ TEST_CASE_FIXTURE(Fixture, "grant cache: failures are remembered, longer each ti
     pauses.push_back(now - failed_at);
   }
   CHECK(pauses == std::vector<std::chrono::milliseconds>{1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s});
-  cache.failed(flight, away, 30s, now, 0.0);
+  cache.failed(flight, away, 30s, {now, 0.0});
   CHECK_FALSE(cache.look("k", now + 24s - 1ms).begin.has_value());
   CHECK(cache.look("k", now + 24s).begin.has_value());  // a fifth earlier than the 30 s it was told
 }
@@ -128,7 +128,7 @@ TEST_CASE_FIXTURE(Fixture,
   cache.keep_only({"a"});
   CHECK(held("a"));
   CHECK_FALSE(held("b"));
-  CHECK(cache.succeeded(flight, Secret("late"), {600s, 0s}, now, 0.5) == nullptr);
+  CHECK(cache.succeeded(flight, Secret("late"), {600s, 0s}, {now, 0.5}) == nullptr);
   CHECK_FALSE(held("c"));
 }
 
@@ -152,8 +152,8 @@ TEST_CASE("grant cache: bounded in entries and bytes, the least recently used go
   rules.entries = 4;
   GrantCache cache(rules);
   const auto fill = [&](GrantCache& into, const std::string& key, std::size_t size) {
-    into.succeeded(*into.look(key, now).begin, Secret(std::string(size, 'x')), {600s, 0s}, now,
-                   0.5);
+    into.succeeded(*into.look(key, now).begin, Secret(std::string(size, 'x')), {600s, 0s},
+                   {now, 0.5});
   };
   for (const char* key : {"a", "b", "c", "d"}) fill(cache, key, 10);
   CHECK(cache.look("a", now).token != nullptr);
