@@ -92,6 +92,14 @@ void protect_memory() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+// Each supervisor holds a connection, and the customary soft limit is 1024.
+void allow_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -141,6 +149,7 @@ Result<std::unique_ptr<HttpServer>> start_http(const ServeOptions& options, cons
 Result<> serve(const ServeOptions& options, const std::string& operator_socket) {
   ::umask(077);
   protect_memory();
+  allow_connections();
   const sigset_t signals = block_signals();
   TRY(check(options));
   const SystemClock clock;

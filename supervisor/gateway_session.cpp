@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 
+#include "base/jitter.hpp"
 #include "base/log.hpp"
 
 namespace keyward::supervisor {
@@ -206,7 +207,8 @@ void GatewaySession::run(const std::stop_token& stop) {
   const std::chrono::seconds interval(settings_.poll_seconds);
   std::unique_lock lock(wait_mutex_);
   while (!stop.stop_requested()) {
-    wait_.wait_for(lock, stop, interval, [] { return false; });
+    // A fifth earlier or later, so that supervisors that began together do not poll together.
+    wait_.wait_for(lock, stop, interval * (0.8 + 0.4 * random_fraction()), [] { return false; });
     if (stop.stop_requested()) return;
     try {
       poll_once();

@@ -25,6 +25,7 @@ Result<> remove_client_signature(RequestHead& head) {
 
 Headers headers_to_sign(const Headers& headers) {
   Headers chosen;
+  chosen.reserve(headers.size());
   for (const Header& header : headers)
     if (is_signed_header(lower(header.name))) chosen.push_back(header);
   return chosen;

@@ -177,6 +177,9 @@ TEST_CASE("session: goes on over a refresh, and what was asked meanwhile is aske
   heartbeat.mutable_heartbeat();
   session.stream->Write(heartbeat);
   CHECK(session.read().has_heartbeat());
+  REQUIRE(get_config(*gateway.stub, next, gateway.a.id).ok());  // no repeat from now on
+  session.stream->Write(heartbeat);
+  CHECK(session.read().has_heartbeat());
   const auto asked = gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""});
   REQUIRE(asked);
   CHECK(session.read().relay_open().channel_id() == asked->channel_id);

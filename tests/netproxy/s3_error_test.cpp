@@ -31,7 +31,9 @@ TEST_CASE("s3 error: XML holds foreign text safely") {
   error.details = {{"ArgumentName", "x-amz-content-sha256"}, {"ArgumentValue", "1\n2"}};
   CHECK(render_xml(error, {"/bucket/</Error>", "4442587FB7D0A2F9"}) ==
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<Error><Code>InvalidArgument</Code><Message>a&lt;b&gt;&amp;&quot;c&apos;???</Message>"
+        "<Error><Code>InvalidArgument</Code><Message>a&lt;b&gt;&amp;&quot;c&apos;?"
+        "?"
+        "?</Message>"
         "<ArgumentName>x-amz-content-sha256</ArgumentName><ArgumentValue>1\n2</ArgumentValue>"
         "<Resource>/bucket/&lt;/Error&gt;</Resource><RequestId>4442587FB7D0A2F9</RequestId>"
         "</Error>");
