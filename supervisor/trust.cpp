@@ -1,23 +1,15 @@
 #include "supervisor/trust.hpp"
 
-#include <array>
 #include <cstdint>
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
+#include "base/trust_store.hpp"
 #include "supervisor/child_environment.hpp"
 
 namespace keyward::supervisor {
 namespace {
-
-constexpr std::array<const char*, 6> usual_stores = {
-    "/etc/ssl/certs/ca-certificates.crt",                 // Debian, Ubuntu, Arch, Alpine
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  // Fedora, RHEL
-    "/etc/pki/tls/certs/ca-bundle.crt",                   // older Fedora, RHEL
-    "/etc/ssl/ca-bundle.pem",                             // openSUSE
-    "/etc/ssl/cert.pem",                                  // Alpine, BSDs
-    "/etc/ssl/certs/ca-bundle.crt"};
 
 void put16(std::string& out, std::size_t value) {
   out += static_cast<char>(value >> 8 & 255);
@@ -32,14 +24,6 @@ void put32(std::string& out, std::size_t value) {
 void put_text(std::string& out, std::string_view text) {
   put16(out, text.size());
   out += text;
-}
-
-Result<std::string> image_store() {
-  for (const char* path : usual_stores) {
-    Result<std::string> content = read_file(path, std::size_t{16} << 20);
-    if (content || content.error().code != Code::not_found) return content;
-  }
-  return std::string();
 }
 
 // A file that somebody named must hold what it was named for.
@@ -58,7 +42,7 @@ Result<TrustStore> load_trust_store(const TrustOptions& options) {
     TRY_ASSIGN(store.pem, read_named_store(options.upstream_ca_only_file));
     return store;
   }
-  TRY_ASSIGN(store.pem, image_store());
+  TRY_ASSIGN(store.pem, system_trust_store());
   if (!options.upstream_ca_file.empty()) {
     TRY_ASSIGN(const std::string added, read_named_store(options.upstream_ca_file));
     store.pem += "\n" + added;

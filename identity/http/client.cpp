@@ -54,7 +54,8 @@ http::request<http::string_body> to_wire(const HttpRequest& request) {
   wire.set(http::field::connection, "close");
   if (!request.bearer.empty())
     wire.set(http::field::authorization, "Bearer " + std::string(request.bearer.reveal()));
-  if (!request.body.empty()) wire.set(http::field::content_type, "application/json");
+  if (!request.body.empty()) wire.set(http::field::content_type, request.content_type);
+  for (const HttpHeader& header : request.headers) wire.set(header.name, header.value.reveal());
   wire.body() = request.body;
   wire.prepare_payload();
   return wire;
@@ -94,16 +95,44 @@ asio::awaitable<Result<HttpResponse>> exchange_tls(beast::tcp_stream connection,
   co_return co_await exchange(stream, settings, request);
 }
 
-asio::awaitable<Result<HttpResponse>> dial(const HttpSettings& settings,
-                                           const HttpRequest& request) {
+using Endpoints = std::vector<tcp::endpoint>;
+
+Result<Endpoints> to_endpoints(const std::vector<std::string>& addresses, std::uint16_t port) {
+  Endpoints endpoints;
+  for (const std::string& text : addresses) {
+    ErrorCode error;
+    const auto address = asio::ip::make_address(text, error);
+    if (error) return fail(Code::invalid, "not an address");
+    endpoints.emplace_back(address, port);
+  }
+  return endpoints;
+}
+
+asio::awaitable<Result<Endpoints>> resolve(const HttpSettings& settings, const Url& url) {
+  if (url.v6 || is_v4_literal(url.host)) co_return to_endpoints({url.host}, url.port);
+  if (settings.resolve) {
+    const auto addresses = settings.resolve(url.host);
+    if (!addresses) co_return unavailable(url, addresses.error().what);
+    co_return to_endpoints(*addresses, url.port);
+  }
   const auto executor = co_await asio::this_coro::executor;
   tcp::resolver resolver(executor);
-  const auto [unknown, endpoints] =
-      co_await resolver.async_resolve(request.url.host, std::to_string(request.url.port), waiting);
-  if (unknown) co_return unavailable(request.url, unknown.message());
+  const auto [unknown, found] =
+      co_await resolver.async_resolve(url.host, std::to_string(url.port), waiting);
+  if (unknown) co_return unavailable(url, unknown.message());
+  Endpoints endpoints;
+  for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+  co_return endpoints;
+}
+
+asio::awaitable<Result<HttpResponse>> dial(const HttpSettings& settings,
+                                           const HttpRequest& request) {
+  const Result<Endpoints> endpoints = co_await resolve(settings, request.url);
+  if (!endpoints) co_return tl::unexpected(endpoints.error());
+  const auto executor = co_await asio::this_coro::executor;
   beast::tcp_stream stream(executor);
   stream.expires_never();  // the deadline is the caller's
-  const auto [unreached, endpoint] = co_await stream.async_connect(endpoints, waiting);
+  const auto [unreached, endpoint] = co_await stream.async_connect(*endpoints, waiting);
   if (unreached) co_return unavailable(request.url, unreached.message());
   if (request.url.tls) co_return co_await exchange_tls(std::move(stream), settings, request);
   co_return co_await exchange(stream, settings, request);

@@ -24,6 +24,12 @@ struct Origin {
   std::vector<std::string> executables;
 };
 
+// What is answered without an upstream.
+struct LocalAnswer {
+  int status = 200;
+  std::string content_type, body;
+};
+
 struct Exchange {
   RequestHead request;  // as received; after decide() and sign() as it is sent
   std::shared_ptr<const Policy> policy;
@@ -39,6 +45,12 @@ struct Exchange {
   bool repeats = false;            // the request is to be sent once more, with another token
   bool repeated = false;           // ... which happens once
   AuditEvent event;
+  // Set by a gate (gate.hpp).
+  std::size_t collect = 0;           // the body is read before the request is signed, up to here
+  std::optional<std::string> body;   // collected content that is not in the client's inbox any more
+  std::optional<LocalAnswer> local;  // instead of forwarding
+  std::size_t keep_error_bytes = 0;  // of the body of an answer with status 400 and above
+  std::string error_body;
   std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
   int answered = 0;  // status that the client has been sent, 0 while none
 };

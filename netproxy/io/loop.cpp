@@ -41,9 +41,21 @@ void Loop::stop() {
   asio::post(context_, [this] {
     stopping_ = true;
     stop_by_ = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    begin_drain();
     for (const auto& action : stop_actions_) action();
     timer_.cancel();
   });
+}
+
+void Loop::drain() {
+  asio::post(context_, [this] { begin_drain(); });
+}
+
+void Loop::begin_drain() {
+  if (std::exchange(draining_, true)) return;
+  for (const auto& action : drain_actions_) action();
+  for (Stream* stream : streams_)
+    if (stream->idle()) stream->cancel();
 }
 
 }  // namespace keyward::netproxy

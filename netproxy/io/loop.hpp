@@ -41,10 +41,15 @@ class Loop {
   SteadyTime now() const { return now_; }  // as of the last tick
   void on_tick(std::function<void()> action) { actions_.push_back(std::move(action)); }
   bool stopping() const { return stopping_; }
+  bool draining() const { return draining_ || stopping_; }
 
   // Runs until stop() was called and every coroutine has ended, at most two seconds later.
   void run();
   void stop();  // any thread
+  // Nothing more begins: what is under way goes on, streams that are idle end.  Any thread.
+  // stop() begins with it.
+  void drain();
+  void on_drain(std::function<void()> action) { drain_actions_.push_back(std::move(action)); }
   void on_stop(std::function<void()> action) { stop_actions_.push_back(std::move(action)); }
 
  private:
@@ -53,9 +58,12 @@ class Loop {
   void check_streams();
 
   std::list<Stream*> streams_;  // before the context: streams in suspended coroutines die with it
-  std::vector<std::function<void()>> actions_, stop_actions_;
+  void begin_drain();
+
+  std::vector<std::function<void()>> actions_, drain_actions_, stop_actions_;
   SteadyTime now_ = std::chrono::steady_clock::now();
   SteadyTime stop_by_{};
+  bool draining_ = false;
   bool stopping_ = false;
   asio::io_context context_{1};
   asio::steady_timer timer_{context_};

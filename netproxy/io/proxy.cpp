@@ -37,7 +37,7 @@ Task<> serve(Worker& worker, UniqueFd socket) {
   const Place place(worker);
   try {
     Session session(worker, std::move(socket));
-    co_await session.serve_requests();
+    co_await session.serve();
   } catch (const std::exception& failure) {
     log::error("connection_failed", {{"what", failure.what()}});
   }
@@ -53,9 +53,9 @@ void turn_away(const UniqueFd& socket) {
 Task<> accept(Worker& worker) {
   asio::posix::stream_descriptor listener(worker.loop.context(), worker.listener.release());
   asio::steady_timer pause(worker.loop.context());
-  worker.loop.on_stop([&listener] { listener.cancel(); });
+  worker.loop.on_drain([&listener] { listener.cancel(); });
   const auto token = asio::as_tuple(asio::use_awaitable);
-  while (!worker.loop.stopping()) {
+  while (!worker.loop.draining()) {
     const auto [waited] =
         co_await listener.async_wait(asio::posix::descriptor_base::wait_read, token);
     if (waited) continue;
@@ -94,6 +94,7 @@ class ThreadedProxy final : public Proxy {
   ThreadedProxy& operator=(const ThreadedProxy&) = delete;
   ~ThreadedProxy() override;
   Result<> launch(const UniqueFd& listener);
+  void drain() override;
   std::size_t active_connections() const override { return shared_.connections; }
 
  private:
@@ -118,13 +119,18 @@ Result<> ThreadedProxy::add_worker(const UniqueFd& listener) {
 }
 
 Result<> ThreadedProxy::launch(const UniqueFd& listener) {
-  TRY_ASSIGN(shared_.upstream_tls, UpstreamTls::create(shared_.settings.trust_store_pem));
+  TRY_ASSIGN(shared_.upstream_tls, UpstreamTls::create(shared_.settings.trust_store_pem,
+                                                       shared_.settings.verify_upstreams));
   const int flags = ::fcntl(listener.get(), F_GETFL);
   if (flags < 0 || ::fcntl(listener.get(), F_SETFL, flags | O_NONBLOCK) != 0)
     return fail_errno("proxy: listener");
   for (unsigned i = 0; i < std::max(shared_.settings.threads, 1U); ++i) TRY(add_worker(listener));
   for (const auto& worker : workers_) threads_.emplace_back([&loop = worker->loop] { loop.run(); });
   return {};
+}
+
+void ThreadedProxy::drain() {
+  for (const auto& worker : workers_) worker->loop.drain();
 }
 
 ThreadedProxy::~ThreadedProxy() {

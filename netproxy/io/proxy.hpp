@@ -22,6 +22,8 @@
 namespace keyward::netproxy {
 
 class CertificateAuthority;  // netproxy/tls/authority.hpp
+class ListenerTls;           // netproxy/tls/listener.hpp
+class RequestGate;           // netproxy/io/gate.hpp
 
 // Names the program behind a client connection.  Called on a proxy thread, so it must not block for
 // long.
@@ -43,6 +45,7 @@ struct ProxyLimits {
       300};  // kept-alive connection without a request; tunnels without bytes
   std::chrono::seconds dial_timeout{10};       // per upstream, all addresses together
   std::chrono::seconds upstream_timeout{300};  // silence of an upstream that owes an answer
+  std::chrono::seconds pool_idle{60};  // an upstream connection that waits for its next request
 };
 
 struct ProxySettings {
@@ -51,7 +54,8 @@ struct ProxySettings {
   std::string resolv_conf, hosts;  // contents, read before the child exists
   std::vector<std::pair<std::string, Address>> host_aliases;  // --host-alias, supervisor side only
   std::string trust_store_pem;                                // CA certificates for upstreams
-  std::vector<Address> own_addresses;                         // never dialled
+  bool verify_upstreams = true;        // false: any certificate is taken (sigv4-proxy only)
+  std::vector<Address> own_addresses;  // never dialled
 };
 
 // What the proxy uses and does not own.  All of it outlives the proxy.
@@ -63,7 +67,9 @@ struct ProxyDeps {
   AuditSink& audit;
   ClientIdentity& client_identity;
   const Clock& clock;
-  TokenSource* tokens = nullptr;  // null: no token grants
+  TokenSource* tokens = nullptr;        // null: no token grants
+  RequestGate* gate = nullptr;          // decides instead of the policy: a reverse proxy
+  ListenerTls* listener_tls = nullptr;  // clients speak TLS to the proxy itself
 };
 
 class Proxy {
@@ -73,6 +79,8 @@ class Proxy {
   static Result<std::unique_ptr<Proxy>> start(UniqueFd listener, ProxySettings settings,
                                               ProxyDeps deps);
   virtual ~Proxy() = default;  // stops accepting, closes every connection, joins the threads
+  // No connection is accepted any more, requests under way end, idle connections are closed.
+  virtual void drain() = 0;
   virtual std::size_t active_connections() const = 0;
 };
 

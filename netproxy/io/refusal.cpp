@@ -119,6 +119,12 @@ Problem broken_body(const Error& error) {
   return problem;
 }
 
+Problem body_too_large(const std::string& detail) {
+  Problem problem = make(413, "body_too_large", "the body is too large to be held", detail);
+  problem.proxy_error = "http_request_error";
+  return problem;
+}
+
 Problem client_left(const Error& error) {
   Problem problem = make(499, "client_closed", "the client left", error.what);
   problem.layer = "client";

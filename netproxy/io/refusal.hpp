@@ -15,20 +15,21 @@ template <class T = void>
 using Answer = tl::expected<T, Problem>;
 
 Problem denied(const Verdict& verdict, bool tunnel);
-Problem bad_request(const Error& error);         // 400, or 501 for Code::unsupported
-Problem misdirected(const std::string& detail);  // 421
-Problem prohibited_address(const Error& error);  // 403, resolved to where nobody may go
-Problem unresolved(const Error& error);          // 502 / 504
-Problem unreachable(const Error& error);         // 502 / 504, nothing was sent
-Problem untrusted(const std::string& detail);    // 502, the upstream's certificate
-Problem broken_upstream(const Error& error);     // 502 / 504, after something was sent
-Problem credential_missing(const Error& error);  // 403 / 503
-Problem token_unavailable(const Error& error);   // 502 / 503, no token of a grant
-Problem broken_body(const Error& error);         // 400, body and its declaration disagree
-Problem client_left(const Error& error);         // nobody is there to be told
-Problem overloaded();                            // 503, too many connections
-Problem head_timeout();                          // 408
-Problem head_too_large();                        // 431
-Problem internal_failure(const Error& error);    // 503
+Problem bad_request(const Error& error);            // 400, or 501 for Code::unsupported
+Problem misdirected(const std::string& detail);     // 421
+Problem prohibited_address(const Error& error);     // 403, resolved to where nobody may go
+Problem unresolved(const Error& error);             // 502 / 504
+Problem unreachable(const Error& error);            // 502 / 504, nothing was sent
+Problem untrusted(const std::string& detail);       // 502, the upstream's certificate
+Problem broken_upstream(const Error& error);        // 502 / 504, after something was sent
+Problem credential_missing(const Error& error);     // 403 / 503
+Problem token_unavailable(const Error& error);      // 502 / 503, no token of a grant
+Problem broken_body(const Error& error);            // 400, body and its declaration disagree
+Problem body_too_large(const std::string& detail);  // 413
+Problem client_left(const Error& error);            // nobody is there to be told
+Problem overloaded();                               // 503, too many connections
+Problem head_timeout();                             // 408
+Problem head_too_large();                           // 431
+Problem internal_failure(const Error& error);       // 503
 
 }  // namespace keyward::netproxy

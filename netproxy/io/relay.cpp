@@ -6,6 +6,7 @@
 #include "base/crypto.hpp"
 #include "netproxy/http/fields.hpp"
 #include "netproxy/http/head_parser.hpp"
+#include "netproxy/io/gate.hpp"
 #include "netproxy/io/inject.hpp"
 #include "netproxy/io/session.hpp"
 
@@ -103,7 +104,7 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
   }
   const bool unchunk = needs_unchunking(exchange.request, reply.head);
   reply.client_lives = reply.client_lives && exchange.request.keep_alive && !unchunk &&
-                       reply.head.framing != Framing::until_close;
+                       reply.head.framing != Framing::until_close && !worker_.loop.draining();
   reply.upstream_lives = reply.upstream_lives && reply.head.keep_alive;
   exchange.answered = reply.head.status;
   std::string text = serialize(head_for_client(exchange, reply.head, reply.client_lives));
@@ -123,6 +124,8 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
       if (!sent) co_return tl::unexpected(client_left(sent.error()));
     }
     exchange.event.bytes_down += body.size();
+    if (exchange.error_body.size() < exchange.keep_error_bytes && reply.head.status >= 400)
+      exchange.error_body += body.substr(0, exchange.keep_error_bytes - exchange.error_body.size());
     upstream.inbox.consume(*taken);
     if (framing.done()) co_return Answer<>{};
     const Result<std::size_t> got = co_await upstream.inbox.fill(upstream.stream);
@@ -150,6 +153,7 @@ Task<> Session::refuse(Exchange& exchange, Problem problem, bool keep_alive) {
     problem.rule = exchange.verdict.endpoint->rule;
   if (exchange.policy) problem.policy_hash = exchange.policy->hash();
   problem.decision_id = random_uuid();
+  if (gate() != nullptr) gate()->explain(problem);
   exchange.answered = problem.status;
   audit(exchange, &problem);
   const AnswerOptions options{answer_form(exchange.request.headers),
@@ -198,7 +202,10 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
   event.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
                            std::chrono::steady_clock::now() - exchange.begun)
                            .count();
-  worker_.shared.deps.audit.record(event);
+  if (gate() != nullptr)
+    gate()->ended(exchange, problem);
+  else
+    worker_.shared.deps.audit.record(event);
 }
 
 }  // namespace keyward::netproxy

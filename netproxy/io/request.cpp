@@ -3,6 +3,7 @@
 #include "netproxy/io/session.hpp"
 
 #include "netproxy/http/fields.hpp"
+#include "netproxy/io/gate.hpp"
 #include "netproxy/io/inject.hpp"
 
 namespace keyward::netproxy {
@@ -79,25 +80,40 @@ Task<bool> Session::serve_request(RequestHead request) {
   co_return usable;
 }
 
-// True: the client's connection can be used again.
-Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
+Task<Answer<>> Session::admit(Exchange& exchange) {
+  if (gate() != nullptr) co_return gate()->admit(exchange);
   exchange.policy = worker_.shared.deps.policy.get();
   exchange.credentials = worker_.shared.deps.credentials.get();
   identify_client(exchange.policy.get());
-  const ForgetInjected forgets(exchange);
   Answer<> ready = decide(exchange, origin_);
   if (ready) ready = co_await inject(worker_, exchange);
   if (ready)
     ready = sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
                  worker_.shared.deps.clock.now());
-  if (!ready) co_return tl::unexpected(ready.error());
+  co_return ready;
+}
 
-  std::unique_ptr<BodyCheck> check;
-  if (exchange.payload) check = make_body_check(*exchange.payload);
-  Upload upload(client_, inbox_, exchange.request, std::move(check));
+// True: the client's connection can be used again.
+Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
+  const ForgetInjected forgets(exchange);
+  Answer<> ready = co_await admit(exchange);
+  if (!ready) co_return tl::unexpected(ready.error());
   client_.expire_in(limits().idle_timeout);
   continued_ = false;
-  ready = co_await upload.gather();
+  if (gate() != nullptr && !exchange.local) ready = co_await pass_gate(exchange);
+  if (!ready) co_return tl::unexpected(ready.error());
+  if (exchange.local) co_return co_await answer_locally(exchange);
+  co_return co_await forward(exchange);
+}
+
+Task<Answer<bool>> Session::forward(Exchange& exchange) {
+  std::unique_ptr<BodyCheck> check;
+  const bool body_is_known = exchange.collect > 0;
+  if (exchange.payload && !body_is_known) check = make_body_check(*exchange.payload);
+  const RequestHead nothing_to_come;
+  const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
+  Upload upload(client_, inbox_, coming, std::move(check));
+  Answer<> ready = co_await upload.gather();
   if (!ready) co_return tl::unexpected(ready.error());
 
   for (;;) {
@@ -119,7 +135,8 @@ Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& uplo
     UpstreamConnection& connection = **upstream;
     exchange.event.address = connection.address;
     connection.stream.expire_in(limits().upstream_timeout);
-    const std::string_view body = upload.complete() ? upload.gathered() : std::string_view();
+    const std::string_view gathered = upload.complete() ? upload.gathered() : std::string_view();
+    const std::string_view body = exchange.body ? std::string_view(*exchange.body) : gathered;
     const Result<> sent = co_await connection.stream.write(head.text(), body);
     if (!sent && connection.reused && !fresh) continue;  // closed before it took the request
     if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
@@ -150,7 +167,7 @@ Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, Ups
     }
   }
   Answer<Reply> reply = co_await await_reply(exchange, *upstream, upload);
-  exchange.event.bytes_up = upload.bytes();
+  exchange.event.bytes_up = upload.bytes() + (exchange.body ? exchange.body->size() : 0);
   if (!reply) co_return tl::unexpected(reply.error());
   if (reply->upstream_lives && upstream->inbox.empty()) worker_.pool.give(std::move(upstream));
   co_return reply->client_lives;
@@ -173,12 +190,8 @@ Task<Answer<bool>> Session::await_continue(UpstreamConnection& upstream) {
     if (!waited) co_return tl::unexpected(broken_upstream(waited.error()));
   }
   if (!silent && !upstream.inbox.view().starts_with("HTTP/1.1 1")) co_return false;
-  ResponseHead go_on;
-  go_on.status = 100;
-  go_on.reason = "Continue";
-  Answer<> told = co_await relay_interim(go_on);
+  Answer<> told = co_await tell_to_continue();
   if (!told) co_return tl::unexpected(told.error());
-  continued_ = true;
   co_return true;
 }
 

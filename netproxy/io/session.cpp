@@ -8,6 +8,7 @@
 #include "netproxy/io/inject.hpp"
 #include "netproxy/io/tunnel.hpp"
 #include "netproxy/tls/authority.hpp"
+#include "netproxy/tls/listener.hpp"
 
 // The life of a connection, in the order in which it happens: accept (proxy.cpp) -> read_connect ->
 // decide -> resolve_and_guard -> terminate_tls -> for each request: read_head -> decide ->
@@ -42,6 +43,21 @@ Ports connection_ports(int socket) {
 Session::Session(Worker& worker, UniqueFd socket)
     : worker_(worker), client_(worker.loop, std::move(socket)) {}
 
+Task<> Session::serve() {
+  const Result<> opened = co_await open_listener_tls();
+  if (opened) co_await serve_requests();
+}
+
+Task<Result<>> Session::open_listener_tls() {
+  if (worker_.shared.deps.listener_tls == nullptr) co_return Result<>{};
+  client_.expire_in(limits().head_timeout);
+  Result<SslPtr> ssl = worker_.shared.deps.listener_tls->accept();
+  if (!ssl) co_return tl::unexpected(ssl.error());
+  origin_.secure = true;
+  co_return co_await client_.handshake(std::move(*ssl));
+}
+
+// Requests one after another, until one side has had enough.
 Task<> Session::serve_requests() {
   std::chrono::seconds patience = limits().head_timeout;
   for (;;) {
@@ -59,12 +75,13 @@ Task<> Session::serve_requests() {
       co_await refuse(exchange, std::move(problem), false);
       co_return;
     }
-    if (request->method == "CONNECT" && !origin_.tunnel) {
+    const bool reverse = worker_.shared.deps.gate != nullptr;
+    if (request->method == "CONNECT" && !origin_.tunnel && !reverse) {
       co_await serve_connect(std::move(*request));
       co_return;
     }
     const bool again = co_await serve_request(std::move(*request));
-    if (!again || worker_.loop.stopping()) break;
+    if (!again || worker_.loop.draining()) break;
   }
   co_await linger();
 }
@@ -84,7 +101,9 @@ Task<Session::HeadRead> Session::read_head(std::chrono::seconds first_byte_withi
       begun = true;
       client_.expire_in(limits().head_timeout);
     }
+    client_.set_idle(!begun);
     const Result<std::size_t> got = co_await inbox_.fill(client_);
+    client_.set_idle(false);
     if (!got) co_return HeadRead{client_.expired() ? HeadState::timed_out : HeadState::broken, 0};
     if (*got == 0) co_return HeadRead{HeadState::closed, 0};
   }

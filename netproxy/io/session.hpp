@@ -12,8 +12,8 @@ class Session {
  public:
   // `worker` outlives the session.
   Session(Worker& worker, UniqueFd socket);
-  // Requests one after another, until one side has had enough.
-  Task<> serve_requests();
+  // The connection's whole life.
+  Task<> serve();
 
  private:
   enum class HeadState { complete, closed, timed_out, too_large, broken };
@@ -28,6 +28,8 @@ class Session {
   };
 
   // session.cpp: connections and tunnels
+  Task<> serve_requests();
+  Task<Result<>> open_listener_tls();
   Task<HeadRead> read_head(std::chrono::seconds first_byte_within);
   Task<bool> refuse_head(HeadRead read);
   Task<> serve_connect(RequestHead request);
@@ -40,11 +42,21 @@ class Session {
 
   // request.cpp: one request
   Task<bool> serve_request(RequestHead request);
+  Task<Answer<>> admit(Exchange& exchange);
   Task<Answer<bool>> carry_out(Exchange& exchange);
+  Task<Answer<bool>> forward(Exchange& exchange);
   Task<Answer<UpstreamPtr>> send_request(Exchange& exchange, Upload& upload);
   Task<Answer<bool>> forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream);
   Task<Answer<Reply>> await_reply(Exchange& exchange, UpstreamConnection& upstream, Upload& upload);
   Task<Answer<bool>> await_continue(UpstreamConnection& upstream);
+
+  // gated.cpp: what a gate asks for
+  RequestGate* gate() const { return worker_.shared.deps.gate; }
+  Task<Answer<>> pass_gate(Exchange& exchange);
+  Task<Answer<std::string_view>> collect(Exchange& exchange);
+  Task<Answer<>> collect_elsewhere(Exchange& exchange);
+  Task<Answer<bool>> answer_locally(Exchange& exchange);
+  Task<Answer<>> tell_to_continue();
 
   // relay.cpp: the way back
   Task<Answer<ResponseHead>> read_response_head(Exchange& exchange, UpstreamConnection& upstream);

@@ -34,7 +34,10 @@ class Stream {
   // Everything that waits longer fails with Code::timeout.
   void expire_in(std::chrono::milliseconds time) { deadline_ = loop_.now() + time; }
   bool expired() const { return expired_; }
-  void cancel();     // for good
+  void cancel();  // for good
+  // Between two requests: it may be ended at any time.
+  void set_idle(bool idle) { idle_ = idle; }
+  bool idle() const { return idle_; }
   void interrupt();  // whoever waits now gets Code::unavailable; the stream stays usable
   // The peer shall see a broken connection, not an orderly end.
   void break_off();
@@ -58,6 +61,7 @@ class Stream {
   SteadyTime deadline_ = SteadyTime::max();
   SteadyTime soft_deadline_ = SteadyTime::max();
   Stream* bound_ = nullptr;
+  bool idle_ = false;
   bool expired_ = false;
   bool cancelled_ = false;
   bool soft_expired_ = false;

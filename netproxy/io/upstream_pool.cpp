@@ -2,9 +2,10 @@
 
 namespace keyward::netproxy {
 
-UpstreamPool::UpstreamPool(Loop& loop) : loop_(loop) {
+UpstreamPool::UpstreamPool(Loop& loop, std::chrono::seconds max_idle)
+    : loop_(loop), max_idle_(max_idle) {
   loop_.on_tick([this] { drop_old(); });
-  loop_.on_stop([this] {
+  loop_.on_drain([this] {
     idle_.clear();
     count_ = 0;
   });
@@ -27,15 +28,15 @@ UpstreamPtr UpstreamPool::take(const std::string& key) {
 
 void UpstreamPool::give(UpstreamPtr connection) {
   auto& waiting = idle_[connection->key];
-  if (loop_.stopping() || waiting.size() >= per_key || count_ >= overall) return;
+  if (loop_.draining() || waiting.size() >= per_key || count_ >= overall) return;
   connection->idle_since = loop_.now();
-  connection->stream.expire_in(2 * max_idle);
+  connection->stream.expire_in(2 * max_idle_);
   waiting.push_back(std::move(connection));
   ++count_;
 }
 
 void UpstreamPool::drop_old() {
-  const SteadyTime oldest = loop_.now() - max_idle;
+  const SteadyTime oldest = loop_.now() - max_idle_;
   for (auto entry = idle_.begin(); entry != idle_.end();) {
     auto& waiting = entry->second;
     while (!waiting.empty() && waiting.front()->idle_since < oldest) {

@@ -27,18 +27,19 @@ using UpstreamPtr = std::unique_ptr<UpstreamConnection>;
 // checked for it holds for the next request.
 class UpstreamPool {
  public:
-  explicit UpstreamPool(Loop& loop);
+  static constexpr std::chrono::seconds usual_idle{60};
+  explicit UpstreamPool(Loop& loop, std::chrono::seconds max_idle = usual_idle);
   // The most recently used one that is still open, or null.
   UpstreamPtr take(const std::string& key);
   void give(UpstreamPtr connection);
 
   static constexpr std::size_t per_key = 64, overall = 512;
-  static constexpr std::chrono::seconds max_idle{60};
 
  private:
   void drop_old();
 
   Loop& loop_;
+  std::chrono::seconds max_idle_;
   std::unordered_map<std::string, std::list<UpstreamPtr>> idle_;
   std::size_t count_ = 0;
 };

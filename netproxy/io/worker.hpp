@@ -22,7 +22,7 @@ struct Shared {
 
 struct Worker {
   Worker(Shared& all, UniqueFd listening)
-      : shared(all), listener(std::move(listening)), pool(loop) {}
+      : shared(all), listener(std::move(listening)), pool(loop, all.settings.limits.pool_idle) {}
   Shared& shared;
   UniqueFd listener;
   Loop loop;

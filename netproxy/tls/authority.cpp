@@ -46,18 +46,6 @@ int check_server_name(SSL* ssl, int* alert, void*) {
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// NOLINTNEXTLINE(readability-function-size): the parameters are OpenSSL's
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
-                    const unsigned char* in, unsigned in_size, void*) {
-  static constexpr unsigned char http11[] = "\x08http/1.1";
-  unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_size, http11, sizeof http11 - 1, in, in_size) !=
-      OPENSSL_NPN_NEGOTIATED)
-    return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301: no_application_protocol
-  *out = chosen;
-  return SSL_TLSEXT_ERR_OK;
-}
-
 class Authority final : public CertificateAuthority {
  public:
   explicit Authority(const Clock& clock) : clock_(clock), tickets_(clock.now()) {}
@@ -89,13 +77,8 @@ Result<> Authority::prepare() {
   context_.reset(SSL_CTX_new(TLS_server_method()));
   if (!context_) return fail(Code::internal, "tls: " + take_openssl_error());
   SSL_CTX* context = context_.get();
-  set_common_options(context);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_num_tickets(context, 1);
-  SSL_CTX_set_max_early_data(context, 0);
-  SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20");
+  set_server_options(context);
   SSL_CTX_set_tlsext_servername_callback(context, check_server_name);
-  SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
   SSL_CTX_set_app_data(context, this);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, seal_ticket);
   return {};

@@ -31,5 +31,7 @@ std::string take_openssl_error();
 // What both directions share: TLS 1.2 and 1.3, no renegotiation, no compression, buffers released
 // when idle, large reads.
 void set_common_options(ssl_ctx_st* context);
+// And what servers add: forward secrecy, http/1.1, one ticket per handshake, no early data.
+void set_server_options(ssl_ctx_st* context);
 
 }  // namespace keyward::netproxy

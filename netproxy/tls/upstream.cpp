@@ -18,7 +18,7 @@ constexpr std::size_t max_sessions = 1024;
 
 class Upstreams final : public UpstreamTls {
  public:
-  Result<> prepare(const std::string& trust_store_pem);
+  Result<> prepare(const std::string& trust_store_pem, bool verify);
   Result<SslPtr> new_session(const std::string& host, const std::string& resume_key) override;
 
  private:
@@ -70,13 +70,13 @@ void Upstreams::read_whole_store() {
   });
 }
 
-Result<> Upstreams::prepare(const std::string& trust_store_pem) {
+Result<> Upstreams::prepare(const std::string& trust_store_pem, bool verify) {
   context_.reset(SSL_CTX_new(TLS_client_method()));
   if (!context_) return fail(Code::internal, "tls: " + take_openssl_error());
   TRY(open_store(trust_store_pem));
   SSL_CTX* context = context_.get();
   set_common_options(context);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify(context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, keep_session);
   SSL_CTX_set_app_data(context, this);
@@ -126,9 +126,10 @@ Result<SslPtr> Upstreams::new_session(const std::string& host, const std::string
 
 }  // namespace
 
-Result<std::unique_ptr<UpstreamTls>> UpstreamTls::create(const std::string& trust_store_pem) {
+Result<std::unique_ptr<UpstreamTls>> UpstreamTls::create(const std::string& trust_store_pem,
+                                                         bool verify) {
   auto upstreams = std::make_unique<Upstreams>();
-  TRY(upstreams->prepare(trust_store_pem));
+  TRY(upstreams->prepare(trust_store_pem, verify));
   return upstreams;
 }
 

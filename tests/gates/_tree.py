@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CODE = ("base", "isolation", "identity", "netproxy", "gateway", "supervisor")
+CODE = ("base", "isolation", "identity", "netproxy", "gateway", "supervisor", "sigv4proxy")
 
 
 def files(*endings, under=()):

@@ -9,9 +9,10 @@ MAY_INCLUDE = {
     "isolation": (),
     "netproxy": ("netproxy",),
     "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/endpoint_binding.hpp",
-                 "netproxy/policy/glob.hpp", "netproxy/policy/percent.hpp", "netproxy/guard", "netproxy/http/head_parser.hpp"),
+                 "netproxy/policy/glob.hpp", "netproxy/policy/percent.hpp", "netproxy/guard", "netproxy/http/head_parser.hpp", "netproxy/sigv4"),
     "gateway": ("gateway", "identity/jwt", "identity/http", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp"),
     "supervisor": ("supervisor", "isolation", "identity", "netproxy"),
+    "sigv4proxy": ("sigv4proxy", "identity/aws", "netproxy"),
 }
 # Pure folders: what they must not include at all.
 PURE = ("netproxy/sigv4", "netproxy/http", "netproxy/policy", "netproxy/guard", "identity/jwt", "identity/grant", "gateway/authn", "gateway/guard")
@@ -29,7 +30,7 @@ CONFINED = {
     r"<sqlite3\.h>": ("gateway/store/",),
     r"<libpq-fe\.h>": ("gateway/store/",),
     r"<yaml-cpp/": ("netproxy/policy/",),
-    r"<CLI/": ("supervisor/options", "gateway/"),
+    r"<CLI/": ("supervisor/options", "sigv4proxy/options", "gateway/"),
     r"<toml\+\+/": ("base/toml",),
     r"<spdlog/": ("base/log",),
     r"<ares\.h>": ("netproxy/io/",),

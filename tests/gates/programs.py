@@ -1,4 +1,4 @@
-"""The supervisor runs anywhere: one static position-independent file below 20 MB, hardened."""
+"""The supervisor and sigv4-proxy run anywhere: one static position-independent file below 20 MB, hardened."""
 import os
 import re
 import subprocess
@@ -7,7 +7,7 @@ import tempfile
 import _tree
 
 LIMIT = 20_000_000
-STATIC = ("build-release/supervisor/supervisor",)
+STATIC = ("build-release/supervisor/supervisor", "build-release/sigv4proxy/sigv4-proxy")
 
 
 def readelf(*arguments):

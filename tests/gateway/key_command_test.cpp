@@ -20,7 +20,7 @@ using namespace keyward::gateway;
 namespace {
 
 const std::string digits = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-constexpr KeyCommandLimits quick{std::chrono::milliseconds(700), 4096};
+constexpr ProgramLimits quick{std::chrono::milliseconds(700), 4096};
 
 struct Scripts {
   TestDirectory directory;

@@ -5,6 +5,7 @@ from e2e.support.keyward import SIGNING, Gateway, Local, endpoint
 from e2e.support.machine import Machine
 from e2e.support.pki import Pki
 from e2e.support.s3_servers import SeaweedFs, Versity
+from e2e.support.sigv4_proxy import Proxy
 
 BUCKET = "demo"
 
@@ -37,6 +38,12 @@ class World:
     @functools.cached_property
     def gateway(self):
         return Gateway(self.machine).start()
+
+    @functools.cached_property
+    def sigv4_proxy(self):
+        """Between callers on loopback and the judge."""
+        alias = f"{self.judge.plain_name}={self.machine.network().there}"
+        return Proxy(self.machine, f"http://{self.judge.plain_name}:{self.judge.plain_port}", "--host-alias", alias).wait_ready()
 
     def close(self):
         self.machine.close()

@@ -5,7 +5,7 @@
 
 #include "base/result.hpp"
 
-namespace keyward::gateway {
+namespace keyward {
 
 // The program's path without symbolic links.  Refused: a path that is not absolute; what is no
 // regular file that may be executed; a file, a link or a directory on the way that belongs to
@@ -13,4 +13,4 @@ namespace keyward::gateway {
 // sticky bit, such as /tmp, keeps others from what is ours in it).
 Result<std::string> trusted_program(const std::string& path);
 
-}  // namespace keyward::gateway
+}  // namespace keyward

@@ -1,4 +1,4 @@
-#include "gateway/store/trusted_program.hpp"
+#include "base/trusted_program.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <climits>
 
-namespace keyward::gateway {
+namespace keyward {
 namespace {
 
 constexpr int most_links = 40;  // as the kernel (path_resolution(7))
@@ -71,4 +71,4 @@ Result<std::string> trusted_program(const std::string& path) {
   return program;
 }
 
-}  // namespace keyward::gateway
+}  // namespace keyward

@@ -1,0 +1,185 @@
+#include "identity/aws/fetcher.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/crypto.hpp"
+#include "base/file.hpp"
+#include "identity/aws/answers.hpp"
+#include "netproxy/policy/percent.hpp"
+
+namespace keyward::identity {
+namespace {
+
+constexpr std::string_view form_type = "application/x-www-form-urlencoded";
+constexpr std::string_view sts_version = "2011-06-15";
+constexpr const char* instance_path = "/latest/meta-data/iam/security-credentials/";
+constexpr std::size_t longest_role_name = 128;
+
+std::string field(std::string_view name, std::string_view value) {
+  return "&" + std::string(name) + "=" + netproxy::percent_encode(value, netproxy::Slash::encode);
+}
+
+// One line without its end, of what may be in a header.
+Result<Secret> read_token(const std::string& path) {
+  TRY_ASSIGN(std::string text, read_file(path, 64 * 1024));
+  Secret content = Secret::take(text);
+  const std::string_view word = trim(content.reveal());
+  const bool usable = !word.empty() && std::all_of(word.begin(), word.end(),
+                                                   [](char c) { return c >= ' ' && c < 0x7f; });
+  if (!usable) return fail(Code::invalid, path + ": holds no usable token");
+  return Secret(word);
+}
+
+// AWS's own endpoint of STS.  China's partition has a suffix of its own; the others say theirs by
+// --region and AWS_ENDPOINT_URL_STS.
+std::string regional_sts(const std::string& region) {
+  if (region.empty()) return "https://sts.amazonaws.com";
+  const char* suffix = region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
+  return "https://sts." + region + suffix;
+}
+
+Result<std::string> host_of(const Url& url) {
+  const bool usual = url.port == (url.tls ? 443 : 80);
+  const std::string host = url.v6 ? "[" + url.host + "]" : url.host;
+  return usual ? host : url.authority();
+}
+
+}  // namespace
+
+Result<AwsKeys> KeyFetcher::fetch(const AwsSource& source) const {
+  Result<AwsKeys> keys = std::visit([this](const auto& how) { return get(how); }, source.how);
+  if (!keys) return fail_at(source.name, std::move(keys).error());
+  if (keys->expires && *keys->expires <= clock_.now())
+    return fail(Code::unavailable,
+                source.name + ": gives keys that ended at " + iso_time(*keys->expires));
+  keys->source = source.name;
+  return keys;
+}
+
+Result<AwsKeys> KeyFetcher::get(const StaticKeys& keys) const {
+  return AwsKeys{
+      {keys.access_key_id, keys.secret_access_key.clone(), keys.session_token.clone()}, {}, {}};
+}
+
+Result<AwsKeys> KeyFetcher::get(const KeyProcess& process) const {
+  if (!run_process_) return fail(Code::unsupported, "this program starts no credential process");
+  TRY_ASSIGN(const Secret output, run_process_(process.words));
+  return parse_process_answer(output.reveal());
+}
+
+Result<AwsKeys> KeyFetcher::get(const ContainerService& service) const {
+  HttpRequest request;
+  request.url = service.url;
+  Secret token = service.token.clone();
+  if (!service.token_file.empty()) {
+    TRY_ASSIGN(token, read_token(service.token_file));
+  }
+  if (!token.empty()) request.headers.push_back({"Authorization", std::move(token)});
+  TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
+  const Secret body = Secret::take(answer.body);
+  if (answer.status != 200)
+    return fail(Code::unavailable, "answered " + std::to_string(answer.status));
+  return parse_metadata_answer(body.reveal());
+}
+
+Result<std::string> KeyFetcher::ask_instance(const InstanceService& service, const Secret& token,
+                                             const std::string& path) const {
+  HttpRequest request;
+  request.url = service.base;
+  request.url.target = path;
+  request.headers.push_back({"X-aws-ec2-metadata-token", token.clone()});
+  TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
+  if (answer.status != 200)
+    return fail(Code::unavailable,
+                "answered " + std::to_string(answer.status) + " to " + std::string(instance_path));
+  return std::move(answer.body);
+}
+
+// IMDSv2 only: version 1 answers whoever can make the instance send a GET.
+Result<AwsKeys> KeyFetcher::get(const InstanceService& service) const {
+  HttpRequest request;
+  request.url = service.base;
+  request.url.target = "/latest/api/token";
+  request.method = "PUT";
+  request.headers.push_back({"X-aws-ec2-metadata-token-ttl-seconds", Secret("300")});
+  TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
+  const Secret token = Secret::take(answer.body);
+  if (answer.status != 200 || token.empty() || token.size() > 4096)
+    return fail(Code::unavailable, "gives no session: " + std::to_string(answer.status));
+  TRY_ASSIGN(const std::string roles, ask_instance(service, token, instance_path));
+  const std::string role(trim(std::string_view(roles).substr(0, roles.find('\n'))));
+  const bool usable =
+      !role.empty() && role.size() <= longest_role_name &&
+      std::all_of(role.begin(), role.end(), [](char c) {
+        return netproxy::is_unreserved(c) || c == '+' || c == '=' || c == ',' || c == '@';
+      });
+  if (!usable) return fail(Code::unavailable, "names no role");
+  TRY_ASSIGN(std::string keys, ask_instance(service, token, instance_path + role));
+  const Secret body = Secret::take(keys);
+  return parse_metadata_answer(body.reveal());
+}
+
+Result<Url> KeyFetcher::sts() const {
+  Result<Url> url = parse_url(settings_.sts_endpoint.empty() ? regional_sts(settings_.region)
+                                                             : settings_.sts_endpoint);
+  if (!url) return fail_at("the endpoint of STS", std::move(url).error());
+  if (!url->tls && !is_loopback(*url))
+    return fail(Code::denied, "STS is asked over https only, beyond loopback");
+  return url;
+}
+
+Result<AwsKeys> KeyFetcher::ask_sts(const HttpRequest& request) const {
+  TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
+  const Secret body = Secret::take(answer.body);
+  if (answer.status == 200) return parse_sts_answer(body.reveal());
+  return fail(Code::unavailable,
+              "STS answered " + std::to_string(answer.status) + ": " + sts_problem(body.reveal()));
+}
+
+// The token is the credential: such a request is not signed.
+Result<AwsKeys> KeyFetcher::get(const WebIdentityRole& role) const {
+  TRY_ASSIGN(const Secret token, read_token(role.token_file));
+  HttpRequest request;
+  TRY_ASSIGN(request.url, sts());
+  request.method = "POST";
+  request.content_type = form_type;
+  request.body = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
+                 field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
+                 field("WebIdentityToken", token.reveal());
+  Result<AwsKeys> keys = ask_sts(request);
+  wipe(request.body.data(), request.body.size());
+  return keys;
+}
+
+Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
+  TRY_ASSIGN(const AwsKeys caller, fetch(*role.base));
+  HttpRequest request;
+  TRY_ASSIGN(request.url, sts());
+  request.method = "POST";
+  request.content_type = form_type;
+  request.body = "Action=AssumeRole" + field("Version", sts_version) +
+                 field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
+                 field("DurationSeconds", std::to_string(role.duration_seconds));
+  if (!role.external_id.empty()) request.body += field("ExternalId", role.external_id);
+
+  netproxy::RequestHead head;
+  head.method = request.method;
+  head.target = request.url.target;
+  head.headers = {{"Content-Type", request.content_type}};
+  TRY_ASSIGN(const std::string host, host_of(request.url));
+  const std::string region = settings_.region.empty() ? "us-east-1" : settings_.region;
+  const netproxy::SigningInput input{caller.pair,
+                                     {region, "sts"},
+                                     {netproxy::PayloadMode::hex_hash, hex(sha256(request.body))},
+                                     host,
+                                     clock_.now()};
+  TRY(netproxy::sign_request(head, input));
+  for (const netproxy::Header& header : head.headers)
+    if (header.name != "Content-Type")
+      request.headers.push_back({header.name, Secret(header.value)});
+  request.url.target = head.target;
+  return ask_sts(request);
+}
+
+}  // namespace keyward::identity

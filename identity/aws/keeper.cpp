@@ -1,0 +1,93 @@
+#include "identity/aws/keeper.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "identity/aws/schedule.hpp"
+#include "identity/token/refresh_schedule.hpp"
+
+namespace keyward::identity {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Long waits are cut, so that a machine that slept or a clock that was set is noticed.
+constexpr milliseconds longest_wait{30'000};
+
+double random_jitter() {
+  std::uint32_t number = 0;
+  std::memcpy(&number, random_bytes(sizeof number).data(), sizeof number);
+  return number / 4294967296.0;
+}
+
+bool same_pair(const AwsKeys& a, const AwsKeys& b) {
+  return a.pair.access_key_id == b.pair.access_key_id &&
+         a.pair.secret_access_key.equals(b.pair.secret_access_key.reveal()) &&
+         a.pair.session_token.equals(b.pair.session_token.reveal()) && a.expires == b.expires;
+}
+
+std::string last_four(const std::string& id) {
+  return "…" + id.substr(id.size() - std::min<std::size_t>(4, id.size()));
+}
+
+}  // namespace
+
+KeyKeeper::KeyKeeper(KeeperDeps deps) : deps_(std::move(deps)) {
+  const milliseconds first = renew();
+  thread_ = std::jthread([this, first](const std::stop_token& stop) {
+    TimePoint due = deps_.clock.now() + first;
+    while (!stop.stop_requested()) {
+      const milliseconds wait = due - deps_.clock.now();
+      if (wait <= milliseconds(0)) {
+        due = deps_.clock.now() + renew();
+        continue;
+      }
+      std::unique_lock lock(mutex_);
+      woken_.wait_for(lock, stop, std::min(wait, longest_wait), [] { return false; });
+    }
+  });
+}
+
+milliseconds KeyKeeper::renew() {
+  Result<AwsKeys> fetched = deps_.fetch();
+  deps_.told(fetched.has_value());
+  if (fetched)
+    keep(std::move(*fetched));
+  else
+    note_failure(fetched.error());
+  const auto state = deps_.state.get();
+  std::optional<milliseconds> remaining;
+  if (state->keys && state->keys->expires) remaining = *state->keys->expires - deps_.clock.now();
+  if (failures_ > 0)
+    return retry_delay(failures_, remaining.value_or(milliseconds(0)), random_jitter());
+  return renewal_delay(remaining, deps_.margin, random_jitter());
+}
+
+void KeyKeeper::keep(AwsKeys keys) {
+  const auto before = deps_.state.get();
+  const bool recovered = std::exchange(failures_, 0) > 0;
+  const bool unchanged = before && before->keys && same_pair(*before->keys, keys);
+  if (!unchanged || recovered)
+    log::info("keys_obtained", {{"source", keys.source},
+                                {"key", last_four(keys.pair.access_key_id)},
+                                {"expires", keys.expires ? iso_time(*keys.expires) : "never"}});
+  if (unchanged && !recovered) return;
+  auto state = std::make_shared<AwsKeyState>();
+  state->keys = std::make_shared<const AwsKeys>(std::move(keys));
+  deps_.state.set(std::move(state));
+}
+
+void KeyKeeper::note_failure(const Error& error) {
+  const auto before = deps_.state.get();
+  ++failures_;
+  auto state = std::make_shared<AwsKeyState>();
+  if (before) state->keys = before->keys;
+  state->problem = error.what;
+  log::error("keys_not_obtained", {{"detail", error.what},
+                                   {"held", state->keys ? "those before, to their end" : "none"}});
+  deps_.state.set(std::move(state));
+}
+
+}  // namespace keyward::identity

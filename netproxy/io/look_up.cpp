@@ -1,0 +1,26 @@
+#include "netproxy/io/look_up.hpp"
+
+#include "netproxy/io/loop.hpp"
+#include "netproxy/io/resolver.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+Task<> resolve_and_stop(Loop& loop, Resolver& resolver, std::string host,
+                        Result<std::vector<Address>>& answer) {
+  answer = co_await resolver.resolve(std::move(host));
+  loop.stop();
+}
+
+}  // namespace
+
+Result<std::vector<Address>> look_up(const ProxySettings& settings, const std::string& host) {
+  Result<std::vector<Address>> answer = fail(Code::internal, "dns: no answer");
+  Loop loop;
+  TRY_ASSIGN(const auto resolver, Resolver::create(loop, settings));
+  asio::co_spawn(loop.context(), resolve_and_stop(loop, *resolver, host, answer), asio::detached);
+  loop.run();
+  return answer;
+}
+
+}  // namespace keyward::netproxy
