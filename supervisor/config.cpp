@@ -119,8 +119,7 @@ Result<> collect_hidden(Config& config) {
     }
   if (!config.options.local_credentials_file.empty())
     config.hidden.push_back(config.options.local_credentials_file);
-  for (const char* name :
-       {identity::workload_socket_variable, identity::spiffe_socket_variable}) {
+  for (const char* name : {identity::workload_socket_variable, identity::spiffe_socket_variable}) {
     const std::string text = value_of(config.environment, name);
     if (text.empty()) continue;
     TRY_ASSIGN(auto endpoint, identity::parse_workload_endpoint(name, text));

@@ -19,9 +19,10 @@ Result<> add_range(const std::string& text, identity::TransportRules& rules) {
     return fail(Code::invalid, "--grant-range " + text +
                                    ": must be `loopback`, `cluster` or a range such as 10.0.0.0/8");
   if (netproxy::covers_closed_block(*range))
-    return fail(Code::invalid,
-                "--grant-range " + text +
-                    ": reaches into addresses that are never dialled; `loopback` opens this machine");
+    return fail(
+        Code::invalid,
+        "--grant-range " + text +
+            ": reaches into addresses that are never dialled; `loopback` opens this machine");
   rules.allowed.push_back(*range);
   return {};
 }

@@ -18,9 +18,7 @@ const InjectionPtr& no_injection() {
   return none;
 }
 
-void note_failure(const Error& error) {
-  log::warn("token_not_granted", {{"detail", error.what}});
-}
+void note_failure(const Error& error) { log::warn("token_not_granted", {{"detail", error.what}}); }
 
 }  // namespace
 
@@ -52,7 +50,7 @@ struct TokenGrants::Gathering {
   }
 
   const std::shared_ptr<const SandboxGrants> grants;  // holds the bindings
-  std::mutex mutex;                                 // guards what follows
+  std::mutex mutex;                                   // guards what follows
   std::size_t missing;
   std::shared_ptr<Injection> injection = std::make_shared<Injection>();
   std::optional<Error> error;
@@ -87,9 +85,9 @@ Result<TokenGrants::Bindings> TokenGrants::select(const SandboxGrants& grants,
       return fail(Code::invalid, refused.why);
   TRY_ASSIGN(Bindings bindings, grants.table.select(target, place.secure));
   if (!bindings.empty() && !issuers_)
-    return fail(Code::precondition,
-                bindings[0]->identity + ": a token grant needs the SPIFFE Workload API, and " +
-                    identity::workload_socket_variable + " is not set");
+    return fail(Code::precondition, bindings[0]->identity +
+                                        ": a token grant needs the SPIFFE Workload API, and " +
+                                        identity::workload_socket_variable + " is not set");
   return bindings;
 }
 
@@ -100,8 +98,7 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
   if (!bindings) return tl::unexpected(bindings.error());
   if (bindings->empty()) return no_injection();
   // One more than there are headers, so that none that comes meanwhile is the last one.
-  const auto gathering =
-      std::make_shared<Gathering>(std::move(grants), bindings->size() + 1, done);
+  const auto gathering = std::make_shared<Gathering>(std::move(grants), bindings->size() + 1, done);
   for (const GrantBinding* binding : *bindings) {
     auto header = issuers_->grants.header_for(
         *binding, [gathering, binding](Result<identity::InjectedHeader> later) {
