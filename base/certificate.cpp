@@ -58,6 +58,13 @@ std::vector<std::string> uris_of(const X509* certificate) {
   return uris;
 }
 
+// By any of the marks of one: X509_check_ca() wants all of them.
+bool is_authority(X509* certificate) {
+  const std::uint32_t flags = X509_get_extension_flags(certificate);
+  const std::uint32_t usage = (flags & EXFLAG_KUSAGE) != 0 ? X509_get_key_usage(certificate) : 0;
+  return (flags & EXFLAG_CA) != 0 || (usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != 0;
+}
+
 }  // namespace
 
 Result<std::string> certificates_to_pem(std::string_view der, std::size_t limit) {
@@ -80,7 +87,7 @@ Result<CertificateFacts> read_certificate(std::string_view der) {
   if (!certificate) return fail(Code::invalid, "holds no certificate");
   CertificateFacts facts;
   facts.uris = uris_of(certificate.get());
-  facts.is_ca = X509_check_ca(certificate.get()) != 0;
+  facts.is_ca = is_authority(certificate.get());
   if (!read_time(X509_get0_notBefore(certificate.get()), facts.begins) ||
       !read_time(X509_get0_notAfter(certificate.get()), facts.ends))
     return fail(Code::invalid, "holds a certificate whose validity cannot be read");

@@ -14,7 +14,7 @@ namespace keyward {
 
 struct CertificateFacts {
   std::vector<std::string> uris;  // URIs among its subject alternative names
-  bool is_ca = false;
+  bool is_ca = false;             // it says so, or its key may sign certificates or revocations
   TimePoint begins, ends;
 };
 

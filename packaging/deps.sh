@@ -19,7 +19,7 @@ test=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base postgresql
 )
-peers=(squid-openssl mitmproxy openjdk-17-jre-headless maven etcd-server)
+peers=(squid-openssl mitmproxy wrk openjdk-17-jre-headless maven etcd-server)
 
 case ${1:-} in
   build) wanted=("${build[@]}") ;;

@@ -119,6 +119,9 @@ void declare_rewriting(CLI::App& app, Options& options) {
                             "NAME=VALUE to set on every request (repeatable)"));
   app.add_flag("--unsigned-payload", options.unsigned_payload,
                "sign UNSIGNED-PAYLOAD instead of the body's hash");
+  app.add_option("--verify-chunks", options.verify_chunks,
+                 "file with the keys of clients: only what they have signed is signed, signed "
+                 "chunks are verified while they stream (docs/SIGV4_PROXY.md)");
   app.add_flag("--dry-run", options.dry_run,
                "answer with the canonical request instead of forwarding, and print it");
 }

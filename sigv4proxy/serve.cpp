@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <functional>
 
 #include "base/bytes.hpp"
 #include "base/file.hpp"
@@ -11,6 +12,7 @@
 #include "base/trust_store.hpp"
 #include "netproxy/io/null_sandbox.hpp"
 #include "sigv4proxy/certificate.hpp"
+#include "sigv4proxy/client_keys.hpp"
 #include "sigv4proxy/listen.hpp"
 #include "sigv4proxy/notify.hpp"
 #include "sigv4proxy/signing_gate.hpp"
@@ -96,13 +98,13 @@ GateSettings gate_settings(const Options& options, Upstream upstream, Rewriting 
           options.log_failed_requests};
 }
 
-// Waits for a signal that ends the program, and looks at the certificate meanwhile.
-void wait_for_end(Certificate& certificate) {
+// Waits for a signal that ends the program, and looks at the files meanwhile.
+void wait_for_end(const std::function<void()>& look_at_files) {
   const sigset_t set = handled_signals();
   for (;;) {
     const int number = ::sigtimedwait(&set, nullptr, &look_interval);
     if (number > 0 && number != SIGHUP) return;
-    certificate.reload();
+    look_at_files();
   }
 }
 
@@ -149,7 +151,7 @@ class Service {
   ~Service() = default;
 
   Result<> start();
-  Certificate& certificate() { return certificate_; }
+  void look_at_files();
   Proxy& proxy() { return *proxy_; }
 
  private:
@@ -162,6 +164,8 @@ class Service {
   Metrics metrics_;
   netproxy::NullSandbox nothing_;
   Certificate certificate_{options_.cert_file, options_.key_file};
+  ClientKeys clients_{options_.verify_chunks};
+  std::string clients_failure_;
   ProxySettings settings_;
   Snapshot<identity::AwsKeyState> keys_;
   std::unique_ptr<identity::KeyKeeper> keeper_;
@@ -174,6 +178,16 @@ netproxy::ProxyDeps Service::deps(netproxy::RequestGate& gate) {
   return nothing_.deps(clock_, gate);
 }
 
+void Service::look_at_files() {
+  certificate_.reload();
+  if (options_.verify_chunks.empty()) return;
+  const Result<> loaded = clients_.load();
+  if (!loaded && clients_failure_ != loaded.error().what)
+    log::error("client_keys_not_reloaded",
+               {{"detail", loaded.error().what}, {"used", "the ones before"}});
+  clients_failure_ = loaded ? std::string() : loaded.error().what;
+}
+
 Result<> Service::start() {
   TRY_ASSIGN(const ListenAddress where, parse_listen_address(options_.listen_on));
   TRY_ASSIGN(Rewriting rewriting, read_rewriting(options_));
@@ -182,6 +196,8 @@ Result<> Service::start() {
   TRY_ASSIGN(const std::string store, system_trust_store());
   TRY_ASSIGN(settings_, proxy_settings(options_, store));
   if (!options_.cert_file.empty()) TRY(certificate_.load());
+  const bool verifies = !options_.verify_chunks.empty();
+  if (verifies) TRY(clients_.load());
   TRY_ASSIGN(UniqueFd listener, listen_on(where));  // before keys are asked for: it may be taken
   say_start(options_, upstream);
   const std::string sts_trust =
@@ -191,7 +207,7 @@ Result<> Service::start() {
       keys_);
   gate_ = std::make_unique<SigningGate>(
       gate_settings(options_, std::move(upstream), std::move(rewriting)),
-      GateDeps{keys_, metrics_, clock_});
+      GateDeps{keys_, metrics_, clock_, verifies ? &clients_ : nullptr});
   netproxy::ProxyDeps proxy_deps = deps(*gate_);
   proxy_deps.listener_tls = certificate_.tls();
   TRY_ASSIGN(proxy_, Proxy::start(std::move(listener), settings_, proxy_deps));
@@ -221,7 +237,7 @@ Result<> serve(const Options& options, const Environment& environment) {
   Service service(options, environment);
   TRY(service.start());
   notify(notify_socket, "READY=1");
-  wait_for_end(service.certificate());
+  wait_for_end([&service] { service.look_at_files(); });
   notify(notify_socket, "STOPPING=1");
   log::info("draining");
   drain(service.proxy(), options.drain_timeout);

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "netproxy/http/fields.hpp"
 #include "netproxy/http/target.hpp"
+#include "sigv4proxy/client_check.hpp"
 #include "sigv4proxy/describe.hpp"
 
 namespace keyward::sigv4proxy {
@@ -35,6 +36,7 @@ Answer<> SigningGate::admit(Exchange& exchange) {
   RequestHead& head = exchange.request;
   exchange.asked_method = head.method;
   exchange.asked_path = head.target.substr(0, head.target.find('?'));
+  if (const auto checked = check_client(exchange); !checked) return checked;
   const Upstream& upstream = settings_.upstream;
   exchange.route = {upstream.to, upstream.secure, nullptr, false, upstream.key};
   if (const auto set = set_target(head, upstream.prefix); !set) return set;
@@ -44,6 +46,27 @@ Answer<> SigningGate::admit(Exchange& exchange) {
   set_header(head.headers, "Host", exchange.authority);
   if (settings_.log_failed) exchange.keep_error_bytes = kept_of_errors;
   return choose_payload(exchange);
+}
+
+// Before anything of the head is changed.
+Answer<> SigningGate::check_client(Exchange& exchange) const {
+  if (deps_.clients == nullptr) return {};
+  auto author = sigv4proxy::check_client(exchange.request, settings_.upstream.target,
+                                         deps_.clock.now(), *deps_.clients);
+  if (!author) return tl::unexpected(refused_by_s3(author.error(), exchange.asked_path));
+  if (*author) exchange.chunks = ChunkResigner::Sides{std::move(*author), {}, {}};
+  return {};
+}
+
+// What the head declares of signed chunks, and how they will leave.
+Answer<> SigningGate::plan_chunks(Exchange& exchange) const {
+  if (!exchange.chunks)
+    return tl::unexpected(
+        bad_request({Code::unsupported,
+                     "signed chunks can be verified and signed anew where the proxy knows "
+                     "the keys of its clients: --verify-chunks"}));
+  exchange.chunks->content_length = frame_chunks(exchange.request, *exchange.payload->chunked);
+  return {};
 }
 
 // Sets the payload, or `collect` where the body must be read first (docs/SIGV4_PROXY.md, "Bodies").
@@ -67,7 +90,7 @@ Answer<> SigningGate::choose_payload(Exchange& exchange) const {
   auto payload = netproxy::choose_payload(head, service);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
   exchange.payload = std::move(*payload);
-  return {};
+  return exchange.payload->mode == PayloadMode::signed_chunks ? plan_chunks(exchange) : Answer<>();
 }
 
 Answer<std::shared_ptr<const identity::AwsKeys>> SigningGate::usable_keys() const {
@@ -86,10 +109,12 @@ Answer<std::shared_ptr<const identity::AwsKeys>> SigningGate::usable_keys() cons
 }
 
 // In the header; or in the query, where a signature says how long it is good.
-Result<> SigningGate::sign(RequestHead& head, const SigningInput& input) const {
-  if (settings_.signature_lifetime.count() > 0)
-    return presign_request(head, input, settings_.signature_lifetime);
-  TRY(sign_request(head, input));
+Result<> SigningGate::sign(Exchange& exchange, const SigningInput& input) const {
+  if (settings_.signature_lifetime.count() > 0 && !exchange.chunks)
+    return presign_request(exchange.request, input, settings_.signature_lifetime);
+  TRY_ASSIGN(std::string seed, sign_request(exchange.request, input));
+  if (!exchange.chunks) return {};
+  TRY_ASSIGN(exchange.chunks->editor, chunk_editor(exchange.request, input, std::move(seed)));
   return {};
 }
 
@@ -103,7 +128,7 @@ Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningK
   const std::string target = described ? exchange.request.target : std::string();
   const SigningInput input{(*keys)->pair,      settings_.upstream.target, *exchange.payload,
                            exchange.authority, deps_.clock.now(),         &cache};
-  const Result<> done = sign(exchange.request, input);
+  const Result<> done = sign(exchange, input);
   if (!done) return tl::unexpected(bad_request(done.error()));
   deps_.metrics.count_signature();
   if (described) describe(exchange, target);

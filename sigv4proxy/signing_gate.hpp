@@ -6,6 +6,7 @@
 #include "base/snapshot.hpp"
 #include "identity/aws/keys.hpp"
 #include "netproxy/io/gate.hpp"
+#include "netproxy/sigv4/verifier.hpp"
 #include "sigv4proxy/metrics.hpp"
 #include "sigv4proxy/rewrite.hpp"
 #include "sigv4proxy/upstream.hpp"
@@ -24,6 +25,7 @@ struct GateDeps {
   const Snapshot<identity::AwsKeyState>& keys;
   Metrics& metrics;
   const Clock& clock;
+  netproxy::VerificationKeys* clients = nullptr;  // set: only what these have signed is signed
 };
 
 class SigningGate final : public netproxy::RequestGate {
@@ -38,7 +40,9 @@ class SigningGate final : public netproxy::RequestGate {
  private:
   netproxy::Answer<> choose_payload(netproxy::Exchange& exchange) const;
   netproxy::Answer<std::shared_ptr<const identity::AwsKeys>> usable_keys() const;
-  Result<> sign(netproxy::RequestHead& head, const netproxy::SigningInput& input) const;
+  netproxy::Answer<> check_client(netproxy::Exchange& exchange) const;
+  netproxy::Answer<> plan_chunks(netproxy::Exchange& exchange) const;
+  Result<> sign(netproxy::Exchange& exchange, const netproxy::SigningInput& input) const;
   void describe(netproxy::Exchange& exchange, const std::string& target) const;
 
   GateSettings settings_;

@@ -15,6 +15,8 @@ constexpr std::string_view form_type = "application/x-www-form-urlencoded";
 constexpr std::string_view sts_version = "2011-06-15";
 constexpr const char* instance_path = "/latest/meta-data/iam/security-credentials/";
 constexpr std::size_t longest_role_name = 128;
+// It is on the same machine; where there is none, nothing answers.
+constexpr std::chrono::milliseconds instance_deadline{2'000};
 
 std::string field(std::string_view name, std::string_view value) {
   return "&" + std::string(name) + "=" + netproxy::percent_encode(value, netproxy::Slash::encode);
@@ -43,6 +45,11 @@ Result<std::string> host_of(const Url& url) {
   const bool usual = url.port == (url.tls ? 443 : 80);
   const std::string host = url.v6 ? "[" + url.host + "]" : url.host;
   return usual ? host : url.authority();
+}
+
+HttpSettings near(HttpSettings settings) {
+  settings.deadline = std::min(settings.deadline, instance_deadline);
+  return settings;
 }
 
 }  // namespace
@@ -89,7 +96,7 @@ Result<std::string> KeyFetcher::ask_instance(const InstanceService& service, con
   request.url = service.base;
   request.url.target = path;
   request.headers.push_back({"X-aws-ec2-metadata-token", token.clone()});
-  TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
+  TRY_ASSIGN(HttpResponse answer, send_http(near(settings_.http), request));
   if (answer.status != 200)
     return fail(Code::unavailable,
                 "answered " + std::to_string(answer.status) + " to " + std::string(instance_path));
@@ -103,7 +110,7 @@ Result<AwsKeys> KeyFetcher::get(const InstanceService& service) const {
   request.url.target = "/latest/api/token";
   request.method = "PUT";
   request.headers.push_back({"X-aws-ec2-metadata-token-ttl-seconds", Secret("300")});
-  TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
+  TRY_ASSIGN(HttpResponse answer, send_http(near(settings_.http), request));
   const Secret token = Secret::take(answer.body);
   if (answer.status != 200 || token.empty() || token.size() > 4096)
     return fail(Code::unavailable, "gives no session: " + std::to_string(answer.status));
@@ -144,12 +151,11 @@ Result<AwsKeys> KeyFetcher::get(const WebIdentityRole& role) const {
   TRY_ASSIGN(request.url, sts());
   request.method = "POST";
   request.content_type = form_type;
-  request.body = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
-                 field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
-                 field("WebIdentityToken", token.reveal());
-  Result<AwsKeys> keys = ask_sts(request);
-  wipe(request.body.data(), request.body.size());
-  return keys;
+  std::string form = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
+                     field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
+                     field("WebIdentityToken", token.reveal());
+  request.body = Secret::take(form);
+  return ask_sts(request);
 }
 
 Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
@@ -158,10 +164,11 @@ Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   TRY_ASSIGN(request.url, sts());
   request.method = "POST";
   request.content_type = form_type;
-  request.body = "Action=AssumeRole" + field("Version", sts_version) +
-                 field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
-                 field("DurationSeconds", std::to_string(role.duration_seconds));
-  if (!role.external_id.empty()) request.body += field("ExternalId", role.external_id);
+  std::string form = "Action=AssumeRole" + field("Version", sts_version) +
+                     field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
+                     field("DurationSeconds", std::to_string(role.duration_seconds));
+  if (!role.external_id.empty()) form += field("ExternalId", role.external_id);
+  request.body = Secret::take(form);
 
   netproxy::RequestHead head;
   head.method = request.method;
@@ -171,7 +178,7 @@ Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   const std::string region = settings_.region.empty() ? "us-east-1" : settings_.region;
   const netproxy::SigningInput input{caller.pair,
                                      {region, "sts"},
-                                     {netproxy::PayloadMode::hex_hash, hex(sha256(request.body))},
+                                     {netproxy::PayloadMode::hex_hash, hex(sha256(request.body.reveal()))},
                                      host,
                                      clock_.now()};
   TRY(netproxy::sign_request(head, input));

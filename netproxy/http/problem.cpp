@@ -53,6 +53,17 @@ std::string text_body(const Problem& problem) {
   return text;
 }
 
+struct Document {
+  const char* type;
+  std::string body;
+};
+
+Document document(const Problem& problem, AnswerForm form) {
+  if (!problem.xml.empty()) return {"application/xml", problem.xml};
+  if (form == AnswerForm::json) return {"application/problem+json", json_body(problem)};
+  return {"text/plain; charset=utf-8", text_body(problem)};
+}
+
 std::string status_text(const Problem& problem) {
   std::string reason(reason_phrase(problem.status));
   if (problem.method != "CONNECT") return reason;
@@ -70,6 +81,8 @@ std::string_view reason_phrase(int status) {
       return "Forbidden";
     case 408:
       return "Request Timeout";
+    case 411:
+      return "Length Required";
     case 413:
       return "Content Too Large";
     case 421:
@@ -103,12 +116,11 @@ AnswerForm answer_form(const Headers& request) {
 }
 
 std::string render(const Problem& problem, const AnswerOptions& options) {
-  const bool json = options.form == AnswerForm::json;
-  const std::string body = json ? json_body(problem) : text_body(problem);
+  const auto [type, body] = document(problem, options.form);
   ResponseHead head;
   head.status = problem.status;
   head.reason = status_text(problem);
-  head.headers = {{"Content-Type", json ? "application/problem+json" : "text/plain; charset=utf-8"},
+  head.headers = {{"Content-Type", type},
                   {"Content-Length", std::to_string(body.size())},
                   {"Proxy-Status", "keyward; error=" + problem.proxy_error + "; details=\"" +
                                        header_safe(problem.code) + "\""},

@@ -20,6 +20,7 @@ struct Problem {
   std::string proxy_error;   // RFC 9209 section 2.3 error type
   bool retryable = false;
   std::vector<std::string> next_steps;
+  std::string xml;  // a document of the upstream's own kind, sent in place of this one; or empty
   // Filled in by the session that answers.
   std::string host, method, path, rule, policy_hash, decision_id;
   std::uint16_t port = 0;

@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "netproxy/http/fields.hpp"
 #include "netproxy/http/target.hpp"
+#include "netproxy/io/chunk_sides.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -89,6 +90,38 @@ Answer<std::optional<ClientScope>> check_client_key(const Exchange& exchange,
   return std::move(*scope);
 }
 
+// What follows changes the head; the chunks' signatures begin at the one over what the client sent.
+void keep_signed_head(Exchange& exchange) {
+  const std::string* value = find_header(exchange.request.headers, "x-amz-content-sha256");
+  const auto form = value != nullptr ? aws_chunked_form(*value) : std::nullopt;
+  if (form && form->signing != ChunkSigning::none) exchange.client_head = exchange.request;
+}
+
+// Of signed chunks, what the head declares: a fault is told in S3's words.
+Answer<> check_chunked_head(const Exchange& exchange) {
+  if (!exchange.client_head) return {};
+  const Headers& headers = exchange.client_head->headers;
+  const std::string* value = find_header(headers, "x-amz-content-sha256");
+  const auto form = value != nullptr ? aws_chunked_form(*value) : std::nullopt;
+  const auto body =
+      form ? read_aws_chunked_body(headers, *form) : s3_fail(S3Code::invalid_argument);
+  if (!body) return tl::unexpected(refused_by_s3(body.error(), exchange.asked_path));
+  return {};
+}
+
+// Before the head is signed: is it the client's own, and how will what leaves be framed?
+Answer<> begin_chunks(Exchange& exchange, const Placeholder& placeholder,
+                      const SigningInput& input) {
+  if (input.payload.mode != PayloadMode::signed_chunks) return {};
+  if (!exchange.client_head || !input.payload.chunked)
+    return tl::unexpected(internal_failure({Code::internal, "signed chunks without a head"}));
+  auto author = verify_chunk_author(*exchange.client_head, placeholder, input);
+  if (!author) return tl::unexpected(refused_by_s3(author.error(), exchange.asked_path));
+  const auto length = frame_chunks(exchange.request, *input.payload.chunked);
+  exchange.chunks = ChunkResigner::Sides{std::move(*author), {}, length};
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(PayloadMode mode) {
@@ -101,6 +134,8 @@ std::string_view to_string(PayloadMode mode) {
       return "unsigned_payload";
     case PayloadMode::unsigned_trailer:
       return "unsigned_trailer";
+    case PayloadMode::signed_chunks:
+      return "signed_chunks";
   }
   return "unknown";
 }
@@ -111,6 +146,7 @@ Answer<> decide(Exchange& exchange, const Origin& origin) {
   exchange.asked_path = request.target.substr(0, request.target.find('?'));
   if (const auto plain = refuse_upgrade(request); !plain) return plain;
   if (const auto routed = set_route(exchange, origin); !routed) return routed;
+  keep_signed_head(exchange);
   if (!exchange.policy) {
     exchange.verdict.denial = Denial::no_policy;
     exchange.verdict.detail = "no policy has been loaded yet";
@@ -146,12 +182,19 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   auto target = choose_target(endpoint.signing_region, endpoint.signing_service, *scope,
                               exchange.route.to.host);
   if (!target) return tl::unexpected(credential_missing({Code::denied, target.error().what}));
+  if (const auto declared = check_chunked_head(exchange); !declared) return declared;
   auto payload = choose_payload(exchange.request, target->service);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
   const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority,
                            now,           &signing_keys};
-  const auto signed_now = sign_request(exchange.request, input);
-  if (!signed_now) return tl::unexpected(credential_missing(signed_now.error()));
+  if (const auto begun = begin_chunks(exchange, placeholder, input); !begun) return begun;
+  const auto seed = sign_request(exchange.request, input);
+  if (!seed) return tl::unexpected(credential_missing(seed.error()));
+  if (exchange.chunks) {
+    auto editor = chunk_editor(exchange.request, input, *seed);
+    if (!editor) return tl::unexpected(credential_missing(editor.error()));
+    exchange.chunks->editor = std::move(*editor);
+  }
   exchange.credential = (*keys)->provider;
   exchange.payload = std::move(*payload);
   return {};

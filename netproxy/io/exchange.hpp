@@ -12,6 +12,7 @@
 #include "netproxy/injection.hpp"
 #include "netproxy/io/dial.hpp"
 #include "netproxy/io/refusal.hpp"
+#include "netproxy/sigv4/chunk_resigner.hpp"
 #include "netproxy/sigv4/signer.hpp"
 #include "netproxy/sigv4/signing_keys.hpp"
 
@@ -40,10 +41,13 @@ struct Exchange {
   std::string query;      // with its '?', may be empty
   std::string asked_method, asked_path;
   std::optional<Payload> payload;  // of a signed request
-  std::string credential;          // provider name
-  InjectionPtr injection;          // what inject() has put into the request, if anything
-  bool repeats = false;            // the request is to be sent once more, with another token
-  bool repeated = false;           // ... which happens once
+  // Of PayloadMode::signed_chunks: the head as the client signed it, and who signs the chunks.
+  std::optional<RequestHead> client_head;
+  std::optional<ChunkResigner::Sides> chunks;
+  std::string credential;  // provider name
+  InjectionPtr injection;  // what inject() has put into the request, if anything
+  bool repeats = false;    // the request is to be sent once more, with another token
+  bool repeated = false;   // ... which happens once
   AuditEvent event;
   // Set by a gate (gate.hpp).
   std::size_t collect = 0;           // the body is read before the request is signed, up to here

@@ -1,7 +1,12 @@
 #include "netproxy/io/refusal.hpp"
 
+#include "base/crypto.hpp"
+
 namespace keyward::netproxy {
 namespace {
+
+constexpr const char* body_mismatch = "body_mismatch";
+constexpr const char* s3_refusal = "s3_request_refused";
 
 Problem make(int status, std::string code, std::string title, std::string detail) {
   Problem problem;
@@ -114,7 +119,7 @@ Problem token_unavailable(const Error& error) {
 
 Problem broken_body(const Error& error) {
   Problem problem =
-      make(400, "body_mismatch", "the body is not what the request declares", error.what);
+      make(400, body_mismatch, "the body is not what the request declares", error.what);
   problem.proxy_error = "http_request_error";
   return problem;
 }
@@ -123,6 +128,19 @@ Problem body_too_large(const std::string& detail) {
   Problem problem = make(413, "body_too_large", "the body is too large to be held", detail);
   problem.proxy_error = "http_request_error";
   return problem;
+}
+
+Problem refused_by_s3(const S3Error& error, const std::string& resource) {
+  Problem problem = make(http_status(error.code), s3_refusal, "the request is not what it claims",
+                         std::string(to_string(error.code)) + ": " + error.message);
+  problem.proxy_error = "http_request_error";
+  problem.decision_id = random_uuid();
+  problem.xml = render_xml(error, {resource, problem.decision_id});
+  return problem;
+}
+
+bool is_body_fault(const Problem& problem) {
+  return problem.code == body_mismatch || problem.code == s3_refusal;
 }
 
 Problem client_left(const Error& error) {

@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "netproxy/http/problem.hpp"
 #include "netproxy/policy/policy.hpp"
+#include "netproxy/sigv4/s3_error.hpp"
 
 namespace keyward::netproxy {
 
@@ -15,16 +16,20 @@ template <class T = void>
 using Answer = tl::expected<T, Problem>;
 
 Problem denied(const Verdict& verdict, bool tunnel);
-Problem bad_request(const Error& error);            // 400, or 501 for Code::unsupported
-Problem misdirected(const std::string& detail);     // 421
-Problem prohibited_address(const Error& error);     // 403, resolved to where nobody may go
-Problem unresolved(const Error& error);             // 502 / 504
-Problem unreachable(const Error& error);            // 502 / 504, nothing was sent
-Problem untrusted(const std::string& detail);       // 502, the upstream's certificate
-Problem broken_upstream(const Error& error);        // 502 / 504, after something was sent
-Problem credential_missing(const Error& error);     // 403 / 503
-Problem token_unavailable(const Error& error);      // 502 / 503, no token of a grant
-Problem broken_body(const Error& error);            // 400, body and its declaration disagree
+Problem bad_request(const Error& error);         // 400, or 501 for Code::unsupported
+Problem misdirected(const std::string& detail);  // 421
+Problem prohibited_address(const Error& error);  // 403, resolved to where nobody may go
+Problem unresolved(const Error& error);          // 502 / 504
+Problem unreachable(const Error& error);         // 502 / 504, nothing was sent
+Problem untrusted(const std::string& detail);    // 502, the upstream's certificate
+Problem broken_upstream(const Error& error);     // 502 / 504, after something was sent
+Problem credential_missing(const Error& error);  // 403 / 503
+Problem token_unavailable(const Error& error);   // 502 / 503, no token of a grant
+Problem broken_body(const Error& error);         // 400, body and its declaration disagree
+// In S3's own words and XML: a request for `resource` whose head or body is not what it claims.
+Problem refused_by_s3(const S3Error& error, const std::string& resource);
+// The body is not what the head says: broken_body, or refused_by_s3 while it was under way.
+bool is_body_fault(const Problem& problem);
 Problem body_too_large(const std::string& detail);  // 413
 Problem client_left(const Error& error);            // nobody is there to be told
 Problem overloaded();                               // 503, too many connections

@@ -152,7 +152,7 @@ Task<> Session::refuse(Exchange& exchange, Problem problem, bool keep_alive) {
   if (problem.rule.empty() && exchange.verdict.endpoint != nullptr)
     problem.rule = exchange.verdict.endpoint->rule;
   if (exchange.policy) problem.policy_hash = exchange.policy->hash();
-  problem.decision_id = random_uuid();
+  if (problem.decision_id.empty()) problem.decision_id = random_uuid();
   if (gate() != nullptr) gate()->explain(problem);
   exchange.answered = problem.status;
   audit(exchange, &problem);

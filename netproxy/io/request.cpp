@@ -5,6 +5,7 @@
 #include "netproxy/http/fields.hpp"
 #include "netproxy/io/gate.hpp"
 #include "netproxy/io/inject.hpp"
+#include "netproxy/io/resigned_upload.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -24,8 +25,9 @@ bool may_retry(const Exchange& exchange, const UpstreamConnection& upstream) {
 
 // The upload runs beside the reply: an upstream may answer before it has read everything.
 struct Background {
-  explicit Background(Loop& loop) : done(loop) {}
+  Background(Loop& loop, std::chrono::seconds answer) : done(loop), answer_within(answer) {}
   Event done;
+  std::chrono::seconds answer_within;  // once everything was sent
   bool finished = false;
   Answer<> outcome;
 };
@@ -56,8 +58,9 @@ struct ForgetInjected {
 Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
   background.outcome = co_await upload.send(upstream.stream);
   background.finished = true;
+  upstream.stream.expire_in(background.answer_within);
   // A body that is at fault must not be answered by whoever got half of it.
-  if (!background.outcome && background.outcome.error().status == 400) upstream.stream.cancel();
+  if (!background.outcome && is_body_fault(background.outcome.error())) upstream.stream.cancel();
   background.done.set();
 }
 
@@ -78,6 +81,20 @@ Task<bool> Session::serve_request(RequestHead request) {
       keep_alive && exchange.request.framing == Framing::none && exchange.answered == 0;
   co_await refuse(exchange, std::move(outcome.error()), usable);
   co_return usable;
+}
+
+std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
+  if (exchange.chunks) {
+    const ResignedUpload::Way way{client_, inbox_, exchange.request, exchange.asked_path};
+    return std::make_unique<ResignedUpload>(way, *exchange.payload->chunked,
+                                            std::move(*exchange.chunks));
+  }
+  const bool body_is_known = exchange.collect > 0;
+  std::unique_ptr<BodyCheck> check;
+  if (exchange.payload && !body_is_known) check = make_body_check(*exchange.payload);
+  const RequestHead nothing_to_come;
+  const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
+  return std::make_unique<PlainUpload>(client_, inbox_, coming, std::move(check));
 }
 
 Task<Answer<>> Session::admit(Exchange& exchange) {
@@ -107,12 +124,8 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
 }
 
 Task<Answer<bool>> Session::forward(Exchange& exchange) {
-  std::unique_ptr<BodyCheck> check;
-  const bool body_is_known = exchange.collect > 0;
-  if (exchange.payload && !body_is_known) check = make_body_check(*exchange.payload);
-  const RequestHead nothing_to_come;
-  const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
-  Upload upload(client_, inbox_, coming, std::move(check));
+  const std::unique_ptr<Upload> owned = make_upload(exchange);
+  Upload& upload = *owned;
   Answer<> ready = co_await upload.gather();
   if (!ready) co_return tl::unexpected(ready.error());
 
@@ -205,7 +218,9 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
     if (!relayed) co_return tl::unexpected(relayed.error());
     co_return reply;
   }
-  Background background(worker_.loop);
+  client_.expire_without_progress(limits().idle_timeout);
+  upstream.stream.expire_without_progress(limits().upstream_timeout);
+  Background background(worker_.loop, limits().upstream_timeout);
   asio::co_spawn(worker_.loop.context(), upload_beside(upload, upstream, background),
                  asio::detached);
   Answer<> relayed = co_await relay_response(exchange, upstream, reply);
@@ -218,7 +233,7 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   }
   co_await background.done.wait();
   const bool body_at_fault =
-      !interrupted && !background.outcome && background.outcome.error().status == 400;
+      !interrupted && !background.outcome && is_body_fault(background.outcome.error());
   if (body_at_fault && exchange.answered == 0) co_return tl::unexpected(background.outcome.error());
   if (!relayed) co_return tl::unexpected(relayed.error());
   if (!background.outcome) reply.client_lives = reply.upstream_lives = false;

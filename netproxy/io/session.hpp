@@ -45,6 +45,7 @@ class Session {
   Task<Answer<>> admit(Exchange& exchange);
   Task<Answer<bool>> carry_out(Exchange& exchange);
   Task<Answer<bool>> forward(Exchange& exchange);
+  std::unique_ptr<Upload> make_upload(Exchange& exchange);
   Task<Answer<UpstreamPtr>> send_request(Exchange& exchange, Upload& upload);
   Task<Answer<bool>> forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream);
   Task<Answer<Reply>> await_reply(Exchange& exchange, UpstreamConnection& upstream, Upload& upload);

@@ -56,6 +56,7 @@ Task<Result<>> Stream::write(std::string_view bytes) {
     std::size_t count = 0;
     const Io done = transport_.write(bytes, count);
     bytes.remove_prefix(count);
+    if (count > 0) progressed();
     if (done == Io::ok) continue;
     if (done != Io::want_read && done != Io::want_write)
       co_return fail(Code::io, transport_.error());

@@ -32,7 +32,19 @@ class Stream {
   Task<Result<bool>> wait_readable(std::chrono::milliseconds at_most);
 
   // Everything that waits longer fails with Code::timeout.
-  void expire_in(std::chrono::milliseconds time) { deadline_ = loop_.now() + time; }
+  void expire_in(std::chrono::milliseconds time) {
+    deadline_ = loop_.now() + time;
+    patience_ = {};
+  }
+  // Likewise, but the time begins anew with all that is read or written: for transfers of any
+  // length.
+  void expire_without_progress(std::chrono::milliseconds time) {
+    expire_in(time);
+    patience_ = time;
+  }
+  void progressed() {
+    if (patience_.count() > 0) deadline_ = loop_.now() + patience_;
+  }
   bool expired() const { return expired_; }
   void cancel();  // for good
   // Between two requests: it may be ended at any time.
@@ -60,6 +72,7 @@ class Stream {
   std::list<Stream*>::iterator entry_;
   SteadyTime deadline_ = SteadyTime::max();
   SteadyTime soft_deadline_ = SteadyTime::max();
+  std::chrono::milliseconds patience_{};  // zero: the deadline stands
   Stream* bound_ = nullptr;
   bool idle_ = false;
   bool expired_ = false;

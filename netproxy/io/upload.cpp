@@ -2,23 +2,23 @@
 
 namespace keyward::netproxy {
 
-Upload::Upload(Stream& client, Inbox& inbox, const RequestHead& head,
-               std::unique_ptr<BodyCheck> check)
+PlainUpload::PlainUpload(Stream& client, Inbox& inbox, const RequestHead& head,
+                         std::unique_ptr<BodyCheck> check)
     : client_(client),
       inbox_(inbox),
       framing_(head.framing, head.content_length),
       check_(std::move(check)),
       waits_for_continue_(head.expects_continue) {}
 
-std::string_view Upload::gathered() const { return inbox_.view().substr(0, ready_); }
+std::string_view PlainUpload::gathered() const { return inbox_.view().substr(0, ready_); }
 
-void Upload::forget_gathered() {
+void PlainUpload::forget_gathered() {
   sent_ += ready_;
   inbox_.consume(ready_);
   ready_ = 0;
 }
 
-Answer<> Upload::judge() {
+Answer<> PlainUpload::judge() {
   const auto taken = framing_.take(inbox_.view().substr(ready_), check_.get());
   if (!taken) return tl::unexpected(broken_body(taken.error()));
   ready_ += *taken;
@@ -31,7 +31,7 @@ Answer<> Upload::judge() {
   return {};
 }
 
-Task<Answer<>> Upload::receive() {
+Task<Answer<>> PlainUpload::receive() {
   const Result<std::size_t> got = co_await inbox_.fill(client_);
   if (!got) co_return tl::unexpected(broken_body(got.error()));
   if (*got == 0)
@@ -39,7 +39,7 @@ Task<Answer<>> Upload::receive() {
   co_return judge();
 }
 
-Task<Answer<>> Upload::gather() {
+Task<Answer<>> PlainUpload::gather() {
   Answer<> state = judge();
   const bool small =
       framing_.framing() == Framing::length && framing_.remaining() + ready_ <= buffer_size;
@@ -47,7 +47,7 @@ Task<Answer<>> Upload::gather() {
   co_return state;
 }
 
-Task<Answer<>> Upload::forward(Stream& upstream, std::string_view bytes) {
+Task<Answer<>> PlainUpload::forward(Stream& upstream, std::string_view bytes) {
   const Result<> sent = co_await upstream.write(bytes);
   if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
   sent_ += bytes.size();
@@ -56,7 +56,7 @@ Task<Answer<>> Upload::forward(Stream& upstream, std::string_view bytes) {
 
 // What may leave now: everything without a check; with one, what was held before, once the inbox is
 // full of what follows it.
-Task<Answer<>> Upload::send_front(Stream& upstream) {
+Task<Answer<>> PlainUpload::send_front(Stream& upstream) {
   if (!check_) {
     Answer<> sent = co_await forward(upstream, gathered());
     inbox_.consume(ready_);
@@ -73,7 +73,7 @@ Task<Answer<>> Upload::send_front(Stream& upstream) {
   co_return sent;
 }
 
-Task<Answer<>> Upload::send(Stream& upstream) {
+Task<Answer<>> PlainUpload::send(Stream& upstream) {
   Answer<> state = judge();
   while (state && !complete()) {
     state = co_await send_front(upstream);

@@ -9,25 +9,42 @@
 
 namespace keyward::netproxy {
 
-// Streams within two buffers.  With a check, the last 64 KiB (or the whole of a smaller body) are
-// held back until it has agreed: what the client declared wrongly never arrives completely.
 class Upload {
  public:
-  // Client stream and inbox outlive the upload.
-  Upload(Stream& client, Inbox& inbox, const RequestHead& head, std::unique_ptr<BodyCheck> check);
+  Upload() = default;
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  virtual ~Upload() = default;
 
   // Collects a body that fits into the buffer, so that it can leave with the head in one write.
   // Does nothing for larger ones and for clients that wait for 100 Continue.
-  Task<Answer<>> gather();
-  // Gathered bytes, at the front of the client's inbox, checked: the whole body when complete().
-  std::string_view gathered() const;
-  bool complete() const { return framing_.done() && judged_; }
-  void forget_gathered();  // they were sent
+  virtual Task<Answer<>> gather() = 0;
+  // Gathered bytes, checked: the whole body when complete().
+  virtual std::string_view gathered() const = 0;
+  virtual bool complete() const = 0;
+  virtual void forget_gathered() = 0;  // they were sent
 
-  // Sends everything.  Problem with status 400: the client's body is at fault, and the upstream has
-  // not seen its end; any other: the upstream does not take it.
-  Task<Answer<>> send(Stream& upstream);
-  std::uint64_t bytes() const { return sent_; }
+  // Sends everything.  A Problem that is_body_fault: the upstream has not seen the body's end; any
+  // other: the upstream does not take it.
+  virtual Task<Answer<>> send(Stream& upstream) = 0;
+  virtual std::uint64_t bytes() const = 0;
+};
+
+// A body that passes as it is, within two buffers.  With a check, the last 64 KiB (or the whole of
+// a smaller body) are held back until it has agreed: what the client declared wrongly never arrives
+// completely.
+class PlainUpload final : public Upload {
+ public:
+  // Client stream and inbox outlive the upload.
+  PlainUpload(Stream& client, Inbox& inbox, const RequestHead& head,
+              std::unique_ptr<BodyCheck> check);
+
+  Task<Answer<>> gather() override;
+  std::string_view gathered() const override;  // at the front of the client's inbox
+  bool complete() const override { return framing_.done() && judged_; }
+  void forget_gathered() override;
+  Task<Answer<>> send(Stream& upstream) override;
+  std::uint64_t bytes() const override { return sent_; }
 
  private:
   Answer<> judge();  // looks at what has arrived

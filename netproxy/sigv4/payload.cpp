@@ -12,7 +12,6 @@ namespace {
 constexpr std::string_view empty_hash =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr std::string_view unsigned_payload = "UNSIGNED-PAYLOAD";
-constexpr std::string_view unsigned_trailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 bool is_hash(std::string_view text) {
   return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -28,12 +27,14 @@ Result<Payload> choose_without_value(const RequestHead& head) {
               "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
 }
 
-Result<Payload> choose_trailer(const RequestHead& head) {
-  auto body = read_aws_chunked_body(head.headers, {ChunkSigning::none, true});
+Result<Payload> choose_chunked(const RequestHead& head, AwsChunkedForm form,
+                               const std::string& value) {
+  auto body = read_aws_chunked_body(head.headers, form);
   if (!body) return fail(Code::invalid, body.error().message);
-  if (head.framing == Framing::none)
-    return fail(Code::invalid, std::string(unsigned_trailer) + " needs a body");
-  return Payload{PayloadMode::unsigned_trailer, std::string(unsigned_trailer), std::move(*body)};
+  if (head.framing == Framing::none) return fail(Code::invalid, value + " needs a body");
+  const bool is_signed = form.signing != ChunkSigning::none;
+  return Payload{is_signed ? PayloadMode::signed_chunks : PayloadMode::unsigned_trailer, value,
+                 std::move(*body)};
 }
 
 }  // namespace
@@ -44,14 +45,12 @@ Result<Payload> choose_payload(const RequestHead& head, std::string_view service
   if (count > 1) return fail(Code::invalid, "more than one x-amz-content-sha256");
   const std::string& value = *find_header(head.headers, "x-amz-content-sha256");
   if (value == unsigned_payload) return Payload{PayloadMode::unsigned_payload, value};
-  if (value == unsigned_trailer) return choose_trailer(head);
+  if (const auto form = aws_chunked_form(value)) return choose_chunked(head, *form, value);
   if (value.starts_with("STREAMING-"))
-    return fail(
-        Code::unsupported,
-        value.substr(0, 64) +
-            " is not served by this version: the chunks carry signatures of the placeholder "
-            "key; use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER (service " +
-            std::string(service) + ")");
+    return fail(Code::unsupported, value.substr(0, 64) +
+                                       " is not served by this version; use UNSIGNED-PAYLOAD, or a "
+                                       "payload in chunks (service " +
+                                       std::string(service) + ")");
   if (!is_hash(value))
     return fail(Code::invalid, "x-amz-content-sha256 is neither a SHA-256 nor a known marker");
   if (head.framing == Framing::none) {

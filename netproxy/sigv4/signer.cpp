@@ -149,8 +149,9 @@ Result<> presign_request(RequestHead& head, const SigningInput& input,
 Result<> represign_request(RequestHead& head, const SigningInput& input) {
   const auto claim = read_claim(head);
   if (!claim) return fail(Code::invalid, "sigv4: " + claim.error().message);
-  if (!*claim || !(*claim)->presigned) return fail(Code::invalid, "sigv4: no presigned URL");
-  const SignatureClaim& old = **claim;
+  const std::optional<SignatureClaim>& found = *claim;
+  if (!found || !found->presigned) return fail(Code::invalid, "sigv4: no presigned URL");
+  const SignatureClaim& old = *found;
   if (old.signed_at > input.now + allowed_skew)
     return fail(Code::denied, "sigv4: the presigned URL is not valid yet");
   const auto left =

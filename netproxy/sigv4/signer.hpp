@@ -31,6 +31,7 @@ enum class PayloadMode {
   unsigned_payload,  // UNSIGNED-PAYLOAD
   unsigned_trailer,  // STREAMING-UNSIGNED-PAYLOAD-TRAILER: aws-chunked framing and checksum trailer
                      // pass unchanged
+  signed_chunks,     // STREAMING-AWS4-…-PAYLOAD[-TRAILER]: verified and signed anew, chunk by chunk
 };
 
 struct Payload {

@@ -199,7 +199,6 @@ class PeersTest(Case):
         refused = curl(proxy.url(f"/{BUCKET}/small"))
         self.assertEqual(refused.status, 403)
         self.assertIn(b"SignatureDoesNotMatch", refused.body)
-        self.assertNotIn("wrong\"", proxy.log())
 
     def test_no_keys(self):
         judge = self.world.judge

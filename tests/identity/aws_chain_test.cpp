@@ -169,7 +169,7 @@ TEST_CASE("aws chain: regions") {
   CHECK(configured_region(Configured({{"AWS_DEFAULT_REGION", "b"}}).settings()) == "b");
   CHECK(configured_region(
             Configured({{"AWS_REGION", "a"}, {"AWS_DEFAULT_REGION", "b"}}).settings()) == "a");
-  CHECK(configured_region(Configured({}, false).settings()).empty());
+  CHECK(configured_region(Configured(EnvironmentMap{}, false).settings()).empty());
 }
 
 TEST_CASE("aws chain: command lines") {

@@ -27,6 +27,8 @@ network_policies:
     endpoints:
       - {host: up.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
       - {host: up.test, port: 8443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: up.test, port: 9443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: sigv4, signing_service: s3, signing_region: eu-central-1}
       - {host: raw.test, port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: "*.dns.test", port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: ro.test, port: 443, protocol: rest, access: read-only, allowed_ips: ["10.99.0.0/16"]}

@@ -5,6 +5,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT  // main below enters the namespace first
 #include <doctest/doctest.h>
 
+#include <csignal>
+
 #include "tests/netproxy/proxy_fixture.hpp"
 
 namespace keyward::netproxy {
@@ -123,5 +125,6 @@ TEST_CASE_FIXTURE(ProxyFixture, "proxy: half requests of some do not starve othe
 
 int main(int argc, char** argv) {
   if (!keyward::netproxy::enter_network_namespace()) return 77;
+  std::signal(SIGPIPE, SIG_IGN);  // peers write with OpenSSL's own socket calls
   return doctest::Context(argc, argv).run();
 }

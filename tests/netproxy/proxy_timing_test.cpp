@@ -193,4 +193,47 @@ TEST_CASE_FIXTURE(ProxyFixture,
   CHECK(origin.whole_bodies() == 1);
 }
 
+TEST_CASE("timing: an upload that goes on is not cut, however long it takes") {
+  ProxyLimits limits;
+  limits.upstream_timeout = limits.idle_timeout = std::chrono::seconds(1);
+  ProxyFixture fixture(with_limits(limits));
+  constexpr int pieces = 6;
+  const ScriptedOrigin up(fixture.trusted.get(), 8443, [](Peer& peer, int) {
+    peer.read_head();
+    peer.read_until("end");
+    peer.write(ok);
+  });
+  Client client = fixture.tunnel("up.test", 8443);
+  const std::string piece(20'000, 'x');
+  client.write("PUT / HTTP/1.1\r\nHost: up.test:8443\r\nContent-Length: " +
+               std::to_string(pieces * piece.size() + 3) + "\r\n\r\n");
+  for (int i = 0; i < pieces; ++i) {
+    client.write(piece);
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  }
+  client.write("end");
+  CHECK(client.read_until("ok").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "timing: a drained proxy ends what is under way and nothing else") {
+  const ScriptedOrigin up(trusted.get(), 8443, [](Peer& peer, int) {
+    peer.read_head();
+    peer.read_until("end");
+    peer.write(ok);
+  });
+  Client idle = tunnel("up.test", 443);
+  CHECK(idle.ask("GET / HTTP/1.1\r\nHost: up.test\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  Client busy = tunnel("up.test", 8443);
+  busy.write("PUT / HTTP/1.1\r\nHost: up.test:8443\r\nContent-Length: 100003\r\n\r\n");
+  busy.write(std::string(100'000, 'x'));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  proxy->drain();
+  CHECK(comes_to(*proxy, 1));  // the idle one has gone
+  busy.write("end");
+  const std::string answer = busy.read_until("ok");
+  CHECK(answer.starts_with("HTTP/1.1 200 "));
+  CHECK(answer.find("Connection: close") != std::string::npos);
+  CHECK(comes_to(*proxy, 0));
+}
+
 }  // namespace keyward::netproxy

@@ -183,6 +183,13 @@ TEST_CASE("payload: the mode follows the client's x-amz-content-sha256") {
                                  {"x-amz-trailer", "x-amz-checksum-crc32"}}),
                        "s3")
             ->mode == PayloadMode::unsigned_trailer);
+  const auto chunks =
+      choose_payload(put_head({{"x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"},
+                               {"x-amz-decoded-content-length", "5"}}),
+                     "s3");
+  REQUIRE(chunks.has_value());
+  CHECK(chunks->mode == PayloadMode::signed_chunks);
+  CHECK(chunks->chunked->decoded_length == 5);
   RequestHead bare;
   CHECK(choose_payload(bare, "s3")->mode == PayloadMode::empty);
 }
@@ -193,6 +200,7 @@ TEST_CASE("payload: refuses what it cannot sign rightly") {
            {{"x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}},
            {{"x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER"}},
            {{"x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}},
+           {{"x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-EVENTS"}},
            {{"x-amz-content-sha256", "unsigned-payload"}},
            {{"x-amz-content-sha256", empty_hash}},
            {{"x-amz-content-sha256", some_hash}, {"x-amz-content-sha256", some_hash}}}) {
