@@ -84,6 +84,16 @@ Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
   return answer_of(*question, binding.inject, binding.identity);
 }
 
+std::optional<InjectedHeader> SvidGrants::held_for(const GrantBinding& binding) {
+  const std::string key = key_of(binding);
+  const std::lock_guard lock(mutex_);
+  const GrantCache::Look seen = look(key, binding.grant);
+  if (!seen.token) return std::nullopt;
+  Result<InjectedHeader> header = write_header(binding.inject, seen.token->token);
+  if (!header) return std::nullopt;
+  return std::move(*header);
+}
+
 std::optional<Result<InjectedHeader>> SvidGrants::header_for(const GrantBinding& binding,
                                                              Done done) {
   const std::string key = key_of(binding);
@@ -160,11 +170,11 @@ void SvidGrants::end(const Job& job, Proof proof) {
     if (proof) {
       job.question->token =
           cache_.succeeded(job.flight, std::move(proof->granted.token),
-                           {proof->granted.lifetime, job.grant.lifetime}, proof->asked, chance());
+                           {proof->granted.lifetime, job.grant.lifetime}, {proof->asked, chance()});
     } else {
       job.question->error = proof.error().error;
-      cache_.failed(job.flight, proof.error().error, proof.error().pause, deps_.clock.now(),
-                    chance());
+      cache_.failed(job.flight, proof.error().error, proof.error().pause,
+                    {deps_.clock.now(), chance()});
     }
     job.question->done = true;
     questions_.erase(found);

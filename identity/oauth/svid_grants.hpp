@@ -55,8 +55,10 @@ class SvidGrants {
   // not be sent without.
   Result<InjectedHeader> token_for(const GrantBinding& binding);
 
+  // Never waits: what is held, or none.  Starts a renewal that is due.
+  std::optional<InjectedHeader> held_for(const GrantBinding& binding);
   // Never waits: the header where a token is held, or why there is none; nullopt: `done` is called
-  // once, by a worker, when the question for the token has ended.  Starts a renewal that is due.
+  // once, by a worker, when the question for the token has ended.
   using Done = std::function<void(Result<InjectedHeader>)>;
   std::optional<Result<InjectedHeader>> header_for(const GrantBinding& binding, Done done);
 
