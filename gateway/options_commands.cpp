@@ -86,10 +86,9 @@ void declare_provider(CLI::App& app, CommandArguments& all, Options& options) {
                    {Verb::create, "create", "Store a provider's credentials, sealed"});
   create->add_option("TYPE", command.type, "aws, generic or an imported profile's id")->required();
   create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
-  create
-      ->add_option("--from-file", command.from_file,
-                   "KEY=VALUE lines or an AWS credentials file, 0600; - is standard input")
-      ->required();
+  create->add_option("--from-file", command.from_file,
+                     "KEY=VALUE lines or an AWS credentials file, 0600; - is standard input; "
+                     "none where TYPE's profile has token grants");
   create->add_option("--profile", command.profile, "profile of an AWS credentials file")
       ->capture_default_str();
   add_repeatable(*create, "--bind", command.bindings,

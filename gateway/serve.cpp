@@ -13,6 +13,7 @@
 #include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
 #include "gateway/reload.hpp"
+#include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/server.hpp"
 #include "gateway/store/key_command.hpp"
 #include "gateway/store/sealing.hpp"
@@ -166,7 +167,7 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
     TRY_ASSIGN(settings.tls, LiveTls::create(tls));
   }
   TRY_ASSIGN(const Secret store_key, read_key(options));
-  TRY_ASSIGN(const auto store, open_store(options.database, store_key));
+  TRY_ASSIGN(const auto store, open_store(options.database, store_key, grants_rule()));
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
   Issuer issuer(*ring, options.gateway_id, token_life, *store);

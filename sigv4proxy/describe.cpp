@@ -1,5 +1,7 @@
 #include "sigv4proxy/describe.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/secret.hpp"
 #include "netproxy/http/fields.hpp"
@@ -27,6 +29,18 @@ void hide_token(std::string& text, const Headers& headers) {
     text.replace(at, token->size(), shown);
 }
 
+// A signature that somebody reads is one that he could use.
+std::string without_signature(std::string text) {
+  constexpr std::string_view name = "Signature=";
+  constexpr std::size_t shown = 8;
+  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
+    at += name.size();
+    const auto end = std::min(text.find_first_not_of("0123456789abcdef", at), text.size());
+    if (end - at > shown) text.replace(at + shown, end - at - shown, "…");
+  }
+  return text;
+}
+
 std::string without_token(RequestHead head) {
   auto target = without_query_items(head.target, [](const QueryItem& item) {
     return equals_ignoring_case(item.name, "x-amz-security-token");
@@ -42,7 +56,8 @@ std::string describe_signature(const SignedRequest& request) {
   const std::string* date = find_header(headers, "x-amz-date");
   const auto target = canonical_target(request.target, path_style_of(request.scope.service));
   if (!target) return "the request was not signed\n";
-  if (date == nullptr) return "signed in the query, sent:\n" + without_token(request.head);
+  if (date == nullptr)
+    return "signed in the query, sent:\n" + without_signature(without_token(request.head));
   const CanonicalRequest canonical = canonical_request(
       request.head.method, *target, signed_headers(headers), request.payload_hash);
   const SigningScope scope{date->substr(0, 8), request.scope.region, request.scope.service,
@@ -51,7 +66,7 @@ std::string describe_signature(const SignedRequest& request) {
                      string_to_sign(*date, scope, canonical.text) + "\n\nsent:\n" +
                      serialize(request.head);
   hide_token(text, headers);
-  return text;
+  return without_signature(std::move(text));
 }
 
 }  // namespace keyward::sigv4proxy

@@ -1,6 +1,9 @@
 #include "gateway/rpc/provider_environment.hpp"
 
+#include "base/bytes.hpp"
 #include "base/crypto.hpp"
+#include "gateway/rpc/policy_rows.hpp"
+#include "identity/rpc/grant_wire.hpp"
 #include "netproxy/endpoint_binding.hpp"
 
 namespace keyward::gateway {
@@ -30,17 +33,19 @@ Result<> add(openshell::v1::GetSandboxProviderEnvironmentResponse& response,
 }
 
 template <class Row>
-std::uint64_t revision_of(const std::vector<Row>& providers) {
+std::uint64_t revision_of(const BoundProviders<Row>& providers) {
   // Each text ends: none of them holds a line feed.
   std::string text;
   const auto add = [&](const std::string& part) { text.append(part).append("\n"); };
-  for (const ProviderFacts& provider : providers) {
+  for (const ProviderFacts& provider : providers.rows) {
     add(provider.id);
     add(std::to_string(provider.resource_version));
     for (const auto& [name, value] : provider.config) add(name + "=" + value);
     for (const std::string& binding : provider.bindings) add(binding);
     for (const auto& [name, time] : provider.expires) add(name + " " + std::to_string(time));
   }
+  for (const BoundGrant& grant : providers.grants)
+    add(identity::write_wire_key(grant.key) + "\t" + hex(sha256(serialize(grant.credential))));
   const Digest digest = sha256(text);
   std::uint64_t revision = 0;
   for (int i = 0; i < 8; ++i) revision = revision << 8 | digest.at(static_cast<std::size_t>(i));
@@ -49,19 +54,19 @@ std::uint64_t revision_of(const std::vector<Row>& providers) {
 
 }  // namespace
 
-std::uint64_t provider_revision(const std::vector<ProviderOutline>& providers) {
+std::uint64_t provider_revision(const BoundProviders<ProviderOutline>& providers) {
   return revision_of(providers);
 }
 
-Result<> fill_provider_environment(const std::vector<ProviderRow>& providers,
-                                   bool bindings_supported,
+Result<> fill_provider_environment(const BoundProviders<ProviderRow>& providers,
+                                   const SupervisorSupport& support,
                                    openshell::v1::GetSandboxProviderEnvironmentResponse& response) {
-  for (const ProviderRow& provider : providers) {
+  for (const ProviderRow& provider : providers.rows) {
     for (const auto& [name, value] : provider.config) {
       TRY(add(response, name, value));
       response.add_non_secret_environment_keys(name);
     }
-    if (!bindings_supported) continue;
+    if (!support.static_bindings) continue;
     for (const auto& [name, value] : provider.credentials) {
       TRY(add(response, name, value.reveal()));
       if (const auto expires = provider.expires.find(name); expires != provider.expires.end())
@@ -70,6 +75,10 @@ Result<> fill_provider_environment(const std::vector<ProviderRow>& providers,
                  binding_of(provider, name));
     }
   }
+  for (const BoundGrant& grant : providers.grants)
+    if (support.extended_grants || !identity::is_extended(wire::from_wire(grant.credential)))
+      (*response.mutable_dynamic_credentials())[identity::write_wire_key(grant.key)] =
+          grant.credential;
   response.set_provider_env_revision(revision_of(providers));
   return {};
 }

@@ -10,8 +10,8 @@
 namespace keyward::gateway {
 
 // Name, variables, values, and that the credentials are bound somewhere and are those of the
-// profile that `row.type` names.  That profile, which must still be there when the row is stored;
-// none: it is built in.
+// profile that `row.type` names; none are needed where that has token grants.  That profile, which
+// must still be there when the row is stored; none: it is built in.
 Result<std::optional<RecordVersion>> check_provider(Store& store, const ProviderRow& row);
 
 void fill(const ProviderOutline& row, openshell::datamodel::v1::Provider& provider);

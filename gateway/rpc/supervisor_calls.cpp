@@ -4,8 +4,8 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "gateway/rpc/admission.hpp"
+#include "gateway/rpc/bound_providers.hpp"
 #include "gateway/rpc/policy_rows.hpp"
-#include "gateway/rpc/profiles.hpp"
 #include "gateway/rpc/provider_environment.hpp"
 #include "gateway/rpc/settings.hpp"
 
@@ -93,8 +93,10 @@ Result<> get_provider_environment(const CallContext& call,
                                   v1::GetSandboxProviderEnvironmentResponse& response) {
   TRY_ASSIGN(const SandboxRow sandbox, call.store().sandbox_by_id(request.sandbox_id()));
   TRY_ASSIGN(const auto providers, bound_providers_of(call.store(), sandbox.id));
-  return fill_provider_environment(providers, request.supports_static_credential_bindings(),
-                                   response);
+  return fill_provider_environment(
+      providers,
+      {request.supports_static_credential_bindings(), request.supports_extended_token_grants()},
+      response);
 }
 
 Result<> report_policy_status(const CallContext& call, const v1::ReportPolicyStatusRequest& request,

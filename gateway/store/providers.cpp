@@ -18,11 +18,6 @@ std::string select_rows(std::string_view rest) {
   return std::string(facts).append("p.credentials").append(from_providers).append(rest);
 }
 
-// The sealed credentials only where a row of an older version does not tell their names.
-std::string select_outlines(std::string_view rest) {
-  return std::string(facts).append("CASE p.variables WHEN '' THEN p.credentials END").append(rest);
-}
-
 std::string expiry_json(const std::map<std::string, std::int64_t>& expires) {
   std::map<std::string, std::string> texts;
   for (const auto& [name, time] : expires) texts.emplace(name, std::to_string(time));
@@ -60,6 +55,11 @@ std::vector<std::string> names_of(const std::map<std::string, Secret>& credentia
 }
 
 }  // namespace
+
+// The sealed credentials only where a row of an older version does not tell their names.
+std::string select_outlines(std::string_view rest) {
+  return std::string(facts).append("CASE p.variables WHEN '' THEN p.credentials END").append(rest);
+}
 
 Result<> SqlStore::create_provider(const ProviderRow& row,
                                    const std::optional<RecordVersion>& profile) {
@@ -186,6 +186,7 @@ Result<> SqlStore::update_provider(const ProviderRow& row,
                             " WHERE mine.provider_id = ? AND p.id <> ? ORDER BY s.name, p.name"),
                         {row.id, row.id}));
         TRY(check_collisions(others, outline));
+        TRY(ask_rule_of_attached(session, row.id));
         return true;
       }));
   if (updated) return {};
@@ -214,7 +215,7 @@ Result<> SqlStore::check_collisions(const SqlResult& others, const ProviderOutli
     const auto collide = [&](const std::string& name) -> Result<> {
       if (mine.count(name) == 0) return {};
       return fail(Code::precondition, "providers '" + changed.name + "' and '" + rows[i].name +
-                                          "' of sandbox '" + others.rows[i].text(10) +
+                                          "' of sandbox '" + others.rows[i].text(outline_columns) +
                                           "' would both set " + name);
     };
     for (const std::string& name : rows[i].variables) TRY(collide(name));
@@ -253,6 +254,7 @@ Result<bool> SqlStore::attach_in(SqlSession& session, const std::string& sandbox
                              " WHERE a.sandbox_id = ? AND p.id <> ? ORDER BY p.name"),
                          {sandbox_id, outline.id}));
   TRY(check_collisions(others, outline));
+  TRY(ask_rule(session, "= ?", sandbox_id));
   return true;
 }
 

@@ -104,10 +104,11 @@ Result<SqlResult> SqlStore::read(std::string_view sql,
   return session->run(sql, parameters);
 }
 
-Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key) {
+Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key,
+                                          GivenRule rule) {
   TRY_ASSIGN(auto opened,
              names_postgres(database) ? open_postgres(database) : open_sqlite(database));
-  auto store = std::make_unique<SqlStore>(std::move(opened), Sealer(key.clone()));
+  auto store = std::make_unique<SqlStore>(std::move(opened), Sealer(key.clone()), std::move(rule));
   TRY(store->migrate());
   return store;
 }

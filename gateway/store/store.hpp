@@ -117,6 +117,22 @@ struct ProviderCheck {
   std::function<Result<>(const std::vector<ProviderOutline>&)> holds;
 };
 
+// The records that providers' types name.
+constexpr const char* profile_kind = "profile";
+
+// What one sandbox is given, as a change would leave it.
+struct SandboxProviders {
+  std::string sandbox;                     // its name
+  std::vector<ProviderOutline> providers;  // by name
+};
+struct GivenProviders {
+  std::vector<SandboxProviders> sandboxes;    // that the change touches
+  std::map<std::string, RecordRow> profiles;  // that are stored and some provider's type, by name
+};
+// What must hold of it.  Asked inside the transaction of whatever attaches or changes a provider or
+// stores a profile; an error undoes the change.  May be asked more than once, by any thread.
+using GivenRule = std::function<Result<>(const GivenProviders&)>;
+
 struct AttachmentChange {
   std::string sandbox_id, provider;  // the provider's name
   std::uint64_t expected = 0;        // the sandbox's resource version; 0 expects nothing
@@ -147,7 +163,7 @@ class Store {
   virtual ~Store() = default;
 
   // Code::not_found: there is no such provider.  Code::precondition: two of them would set the same
-  // variable; so for all that attach and update.
+  // variable; an error of the rule: what it says.  So for all that attach and update.
   virtual Result<> create_sandbox(const NewSandboxRow& sandbox,
                                   const std::vector<std::string>& provider_names) = 0;
   virtual Result<std::vector<SandboxRow>> sandboxes(const SandboxPage& page = {}) = 0;
@@ -226,7 +242,9 @@ class Store {
 };
 
 // `database`: a file, made 0600 where it is absent, or postgresql://… for several replicas.  `key`
-// seals the secrets.  Errors: another key, a newer schema, a damaged file, no access.
-Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key);
+// seals the secrets.  `rule`: null asks nothing.  Errors: another key, a newer schema, a damaged
+// file, no access.
+Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key,
+                                          GivenRule rule = nullptr);
 
 }  // namespace keyward::gateway

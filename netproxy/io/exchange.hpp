@@ -1,6 +1,7 @@
 #pragma once
 // One request and everything that is decided about it.  Pure but for the clock that is passed in.
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -31,6 +32,24 @@ struct LocalAnswer {
   std::string content_type, body;
 };
 
+// What one exchange holds of the memory that all share for bodies that must be known first.
+class HeldBytes {
+ public:
+  HeldBytes(std::atomic<std::size_t>& all, std::size_t limit) : all_(all), limit_(limit) {}
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+  ~HeldBytes() { all_ -= own_; }
+  bool grow(std::size_t bytes) {  // false: there is no room
+    own_ += bytes;
+    return (all_ += bytes) <= limit_;
+  }
+
+ private:
+  std::atomic<std::size_t>& all_;
+  std::size_t limit_;
+  std::size_t own_ = 0;
+};
+
 struct Exchange {
   RequestHead request;  // as received; after decide() and sign() as it is sent
   std::shared_ptr<const Policy> policy;
@@ -50,7 +69,8 @@ struct Exchange {
   bool repeated = false;   // ... which happens once
   AuditEvent event;
   // Set by a gate (gate.hpp).
-  std::size_t collect = 0;           // the body is read before the request is signed, up to here
+  std::size_t collect = 0;  // the body is read before the request is signed, up to here
+  std::unique_ptr<HeldBytes> held;
   std::optional<std::string> body;   // collected content that is not in the client's inbox any more
   std::optional<LocalAnswer> local;  // instead of forwarding
   std::size_t keep_error_bytes = 0;  // of the body of an answer with status 400 and above

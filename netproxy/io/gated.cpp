@@ -28,6 +28,14 @@ Problem over_limit(std::size_t limit) {
   return body_too_large("at most " + std::to_string(limit) + " bytes are held to be hashed");
 }
 
+Problem no_room() {
+  Problem problem = overloaded();
+  problem.code = "memory_limit";
+  problem.title = "too many bodies are held";
+  problem.detail = "send x-amz-content-sha256 and a Content-Length, or try again";
+  return problem;
+}
+
 }  // namespace
 
 Task<Answer<>> Session::tell_to_continue() {
@@ -81,10 +89,12 @@ Task<Answer<>> Session::collect_elsewhere(Exchange& exchange) {
   RequestHead& head = exchange.request;
   BodyFraming framing(head.framing, head.content_length);
   Collector content(exchange.collect);
+  exchange.held = std::make_unique<HeldBytes>(worker_.shared.held_bytes, limits().max_held_bytes);
   for (;;) {
     const auto taken = framing.take(inbox_.view(), &content);
     if (!taken) co_return tl::unexpected(broken_body(taken.error()));
     inbox_.consume(*taken);
+    if (!exchange.held->grow(*taken)) co_return tl::unexpected(no_room());
     if (content.overflowed()) co_return tl::unexpected(over_limit(exchange.collect));
     if (framing.done()) break;
     client_.expire_in(limits().idle_timeout);

@@ -39,8 +39,9 @@ class ClientIdentity {
 struct ProxyLimits {
   std::size_t max_connections =
       4096;  // client connections of one sandbox; more are refused with 503
-  std::size_t max_head_bytes = 65'536;    // request and response heads
-  std::chrono::seconds head_timeout{10};  // a head that has begun must end within
+  std::size_t max_head_bytes = 65'536;                  // request and response heads
+  std::size_t max_held_bytes = std::size_t{256} << 20;  // of all bodies that are held, see gate.hpp
+  std::chrono::seconds head_timeout{10};                // a head that has begun must end within
   std::chrono::seconds idle_timeout{
       300};  // kept-alive connection without a request; tunnels without bytes
   std::chrono::seconds dial_timeout{10};       // per upstream, all addresses together

@@ -189,7 +189,7 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
   event.status = exchange.answered;
   event.credential = exchange.credential;
   event.audited = exchange.verdict.audited;
-  if (exchange.payload) event.signing.append("sigv4:").append(to_string(exchange.payload->mode));
+  if (exchange.payload) event.signing.append(":").append(to_string(exchange.payload->mode));
   if (exchange.verdict.endpoint != nullptr) event.rule = exchange.verdict.endpoint->rule;
   if (exchange.policy) event.policy_hash = exchange.policy->hash();
   event.outcome = Outcome::allowed;

@@ -18,6 +18,7 @@ struct Shared {
   ProxyDeps deps;
   std::unique_ptr<UpstreamTls> upstream_tls;
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> held_bytes{0};
 };
 
 struct Worker {

@@ -36,6 +36,12 @@ network_policies:
       - {host: loop.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
       - {host: s3.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
          credential_signing: sigv4, signing_service: s3, signing_region: eu-central-1}
+      - {host: v4a.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: "sigv4a", signing_service: s3, signing_region: eu-central-1}
+      - {host: body.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: "sigv4:body", signing_service: s3, signing_region: eu-central-1}
+      - {host: nobody.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: "sigv4:no_body", signing_service: s3, signing_region: eu-central-1}
 )";
 
 class Quiet final : public AuditSink {
@@ -88,7 +94,10 @@ std::shared_ptr<const Credentials> real_keys() {
   Credentials keys;
   BoundAwsCredentials bound;
   bound.provider = "real";
-  bound.bindings = {{"s3.test", 443, ""}};
+  bound.bindings = {{"s3.test", 443, ""},
+                    {"v4a.test", 443, ""},
+                    {"body.test", 443, ""},
+                    {"nobody.test", 443, ""}};
   bound.keys.access_key_id = "AKIAREALREALREALREAL";
   bound.keys.secret_access_key = Secret("0123456789012345678901234567890123456789");
   keys.aws.push_back(std::move(bound));
@@ -157,7 +166,8 @@ void Origin443::serve(UniqueFd socket) {
   const ssize_t got = ::recv(socket.get(), hello.data(), hello.size(), MSG_PEEK);
   const std::string_view seen(hello.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   std::string host = "up.test";
-  for (const char* name : {"ro.test", "wrong.test", "s3.test"})
+  for (const char* name :
+       {"ro.test", "wrong.test", "s3.test", "v4a.test", "body.test", "nobody.test"})
     if (seen.find(name) != std::string_view::npos) host = name;
   Peer client(std::move(socket));
   if (!client.accept_tls((host == "wrong.test" ? foreign_ : trusted_).new_session(host).value()))
@@ -250,7 +260,8 @@ ProxyFixture::ProxyFixture(ProxySettings settings)
       audit(std::make_unique<Quiet>()),
       identity(std::make_unique<Nobody>()) {
   settings.trust_store_pem = trusted->certificate_pem();
-  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test", "raw.test"})
+  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test", "raw.test", "v4a.test",
+                           "body.test", "nobody.test"})
     settings.host_aliases.emplace_back(name, parse_address(origin_address).value());
   settings.host_aliases.emplace_back("loop.test", parse_address("127.0.0.1").value());
   UniqueFd listener = listen_on("127.0.0.1", 0);

@@ -181,6 +181,8 @@ TEST_CASE("sigv4-proxy gate: a dry run shows the canonical request and no token"
   CHECK(text.find("AWS4-HMAC-SHA256\n20300317T174640Z\n") != std::string::npos);
   CHECK(text.find("the-session-token") == std::string::npos);
   CHECK(text.find("sha256:") != std::string::npos);
+  const std::string signature = gate.header("authorization");
+  CHECK(text.find(signature.substr(signature.size() - 64)) == std::string::npos);
 }
 
 TEST_CASE("sigv4-proxy utility port") {
