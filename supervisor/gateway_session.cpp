@@ -85,6 +85,7 @@ GatewaySession::GatewaySession(SessionInputs& inputs)
     : settings_(inputs.settings),
       policy_(inputs.policy),
       credentials_(inputs.credentials),
+      grants_(inputs.grants),
       clock_(inputs.clock) {}
 
 void GatewaySession::start_log_push() {
@@ -199,6 +200,7 @@ void GatewaySession::take_environment(identity::ProviderEnvironment environment)
                                    {"revision", std::to_string(environment.revision)}});
   credentials_.set(
       std::make_shared<const netproxy::Credentials>(std::move(environment.credentials)));
+  grants_.replace(std::move(environment.grants));
 }
 
 void GatewaySession::run(const std::stop_token& stop) {
@@ -249,6 +251,8 @@ void GatewaySession::lose_authority(std::string_view reason) {
   environment_revision_.reset();
   policy_.set(nullptr);
   credentials_.set(std::make_shared<const netproxy::Credentials>());
+  // Until the grants are known again, no place is known to need none.
+  grants_.replace({{}, {{std::nullopt, "token grants: the gateway's authority is lost"}}});
   log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
 }
 
@@ -261,13 +265,14 @@ void GatewaySession::update(const identity::SandboxConfig& config) {
   const bool new_policy =
       !loaded_ || config.config_revision != config_revision_ || config.policy_hash != policy_hash_;
   const bool new_environment = config.provider_env_revision != environment_revision_;
+  // Credentials first: what a policy opens may need a token.
+  if (new_environment) update_environment(config.provider_env_revision);
   if (new_policy) {
     const Result<> taken = take_policy(config);
     if (!taken) refuse_policy(config, taken.error());
     report(config.version, taken ? std::string() : taken.error().what);
   }
   loaded_ = true;
-  if (new_environment) update_environment(config.provider_env_revision);
   remember(config);
 }
 

@@ -26,6 +26,7 @@
 #include "supervisor/debug_answer.hpp"
 #include "supervisor/log_push.hpp"
 #include "supervisor/presence.hpp"
+#include "supervisor/token_grants.hpp"
 
 namespace keyward::supervisor {
 
@@ -35,6 +36,7 @@ struct SessionInputs {
   Secret token;                                  // OPENSHELL_SANDBOX_TOKEN; may be empty
   Snapshot<netproxy::Policy>& policy;            // null: everything is denied
   Snapshot<netproxy::Credentials>& credentials;  // never null once started
+  TokenGrants& grants;
   const Clock& clock;
 };
 
@@ -86,6 +88,7 @@ class GatewaySession final : public DebugTarget {
   const GatewaySettings& settings_;
   Snapshot<netproxy::Policy>& policy_;
   Snapshot<netproxy::Credentials>& credentials_;
+  TokenGrants& grants_;
   const Clock& clock_;
 
   identity::TokenSlot slot_;

@@ -81,8 +81,7 @@ Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
   if (!question_done_.wait_until(lock, give_up, [&] { return question->done; }))
     return fail(Code::timeout, binding.identity + ": no token within " +
                                    std::to_string(settings_.patience.count()) + " ms");
-  if (question->token) return write_header(binding.inject, question->token->token);
-  return fail_at(binding.identity, question->error);
+  return answer_of(*question, binding.inject, binding.identity);
 }
 
 std::optional<InjectedHeader> SvidGrants::held_for(const GrantBinding& binding) {
@@ -93,6 +92,32 @@ std::optional<InjectedHeader> SvidGrants::held_for(const GrantBinding& binding) 
   Result<InjectedHeader> header = write_header(binding.inject, seen.token->token);
   if (!header) return std::nullopt;
   return std::move(*header);
+}
+
+std::optional<Result<InjectedHeader>> SvidGrants::header_for(const GrantBinding& binding,
+                                                             Done done) {
+  const std::string key = key_of(binding);
+  const std::lock_guard lock(mutex_);
+  const GrantCache::Look seen = look(key, binding.grant);
+  if (seen.token) return write_header(binding.inject, seen.token->token);
+  if (seen.failed) return fail_at(binding.identity, *seen.failed);
+  const auto found = questions_.find(key);
+  if (found == questions_.end())
+    return fail(Code::internal, binding.identity + ": nobody asks for the token");
+  found->second->waiting.push_back({binding.inject, binding.identity, std::move(done)});
+  return std::nullopt;
+}
+
+Result<InjectedHeader> SvidGrants::answer_of(const Question& question, const Injection& inject,
+                                             const std::string& identity) {
+  if (question.token) return write_header(inject, question.token->token);
+  return fail_at(identity, question.error);
+}
+
+// Without the lock: who is told may ask again.  The question has ended and changes no more.
+void SvidGrants::tell(const Question& question) {
+  for (const Waiting& each : question.waiting)
+    each.done(answer_of(question, each.inject, each.identity));
 }
 
 bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header) {
@@ -109,13 +134,19 @@ bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const Injected
 void SvidGrants::keep_only(const BindingTable& table) {
   std::set<std::string> keys;
   for (const GrantBinding& binding : table.bindings()) keys.insert(key_of(binding));
-  const std::lock_guard lock(mutex_);
-  cache_.keep_only(keys);
-  std::erase_if(questions_, [&](const auto& each) {
-    if (!keys.contains(each.first)) each.second->done = true;
-    return !keys.contains(each.first);
-  });
-  question_done_.notify_all();
+  std::vector<QuestionPtr> withdrawn;
+  {
+    const std::lock_guard lock(mutex_);
+    cache_.keep_only(keys);
+    std::erase_if(questions_, [&](const auto& each) {
+      if (keys.contains(each.first)) return false;
+      each.second->done = true;
+      withdrawn.push_back(each.second);
+      return true;
+    });
+    question_done_.notify_all();
+  }
+  for (const QuestionPtr& question : withdrawn) tell(*question);
 }
 
 void SvidGrants::work(const std::stop_token& stop) {
@@ -132,21 +163,24 @@ void SvidGrants::work(const std::stop_token& stop) {
 }
 
 void SvidGrants::end(const Job& job, Proof proof) {
-  const std::lock_guard lock(mutex_);
-  const auto found = questions_.find(job.flight.key);
-  if (found == questions_.end() || found->second != job.question) return;  // withdrawn
-  if (proof) {
-    job.question->token =
-        cache_.succeeded(job.flight, std::move(proof->granted.token),
-                         {proof->granted.lifetime, job.grant.lifetime}, {proof->asked, chance()});
-  } else {
-    job.question->error = proof.error().error;
-    cache_.failed(job.flight, proof.error().error, proof.error().pause,
-                  {deps_.clock.now(), chance()});
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = questions_.find(job.flight.key);
+    if (found == questions_.end() || found->second != job.question) return;  // withdrawn
+    if (proof) {
+      job.question->token =
+          cache_.succeeded(job.flight, std::move(proof->granted.token),
+                           {proof->granted.lifetime, job.grant.lifetime}, {proof->asked, chance()});
+    } else {
+      job.question->error = proof.error().error;
+      cache_.failed(job.flight, proof.error().error, proof.error().pause,
+                    {deps_.clock.now(), chance()});
+    }
+    job.question->done = true;
+    questions_.erase(found);
+    question_done_.notify_all();
   }
-  job.question->done = true;
-  questions_.erase(found);
-  question_done_.notify_all();
+  tell(*job.question);
 }
 
 SvidGrants::Proof SvidGrants::prove(const Grant& grant) {

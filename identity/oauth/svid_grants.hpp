@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -56,6 +57,10 @@ class SvidGrants {
 
   // Never waits: what is held, or none.  Starts a renewal that is due.
   std::optional<InjectedHeader> held_for(const GrantBinding& binding);
+  // Never waits: the header where a token is held, or why there is none; nullopt: `done` is called
+  // once, by a worker, when the question for the token has ended.
+  using Done = std::function<void(Result<InjectedHeader>)>;
+  std::optional<Result<InjectedHeader>> header_for(const GrantBinding& binding, Done done);
 
   // The upstream answered 401 to this header: true where its token was dropped, and another one is
   // worth a single repetition.
@@ -65,10 +70,16 @@ class SvidGrants {
   void keep_only(const BindingTable& table);
 
  private:
+  struct Waiting {  // of header_for
+    Injection inject;
+    std::string identity;
+    Done done;
+  };
   struct Question {
     bool done = false;
     HeldTokenPtr token;
     Error error{Code::unavailable, "the token grant was withdrawn"};
+    std::vector<Waiting> waiting;
   };
   using QuestionPtr = std::shared_ptr<Question>;
   struct Job {
@@ -86,6 +97,9 @@ class SvidGrants {
   GrantCache::Look look(const std::string& key, const Grant& grant);
   void work(const std::stop_token& stop);
   void end(const Job& job, Proof proof);
+  static Result<InjectedHeader> answer_of(const Question& question, const Injection& inject,
+                                          const std::string& identity);
+  static void tell(const Question& question);
   Proof prove(const Grant& grant);
   Proof prove_with(const Grant& grant, const JwtSvid& svid);
 

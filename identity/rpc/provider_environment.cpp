@@ -5,6 +5,9 @@
 
 #include "base/bytes.hpp"
 #include "base/environment.hpp"
+#include "identity/grant/wire_binding.hpp"
+#include "identity/grant/wire_key.hpp"
+#include "identity/rpc/grant_wire.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -116,6 +119,34 @@ void take_secrets(const Response& response, ProviderEnvironment& result) {
     result.problems.push_back(aws.error().what);
 }
 
+// A grant that cannot be used closes the place that it is for: a request there would go out without
+// its token.  Where not even the place can be read, that is every place.
+RefusedGrant refused_grant(const std::string& key, const Error& error) {
+  Result<WireKey> place = parse_wire_key(key);
+  RefusedGrant refused{std::nullopt, "token grant: " + error.what};
+  if (place) refused.where = std::move(place->where);
+  return refused;
+}
+
+SandboxGrants grants_of(const Response& response) {
+  SandboxGrants grants;
+  std::vector<GrantBinding> bindings;
+  for (const auto& [key, credential] : response.dynamic_credentials()) {
+    Result<GrantBinding> binding = read_wire_binding(key, wire::from_wire(credential));
+    if (binding)
+      bindings.push_back(std::move(*binding));
+    else
+      grants.refused.push_back(refused_grant(key, binding.error()));
+  }
+  Result<BindingTable> table = BindingTable::build(bindings);
+  if (table)
+    grants.table = std::move(*table);
+  else
+    for (GrantBinding& binding : bindings)
+      grants.refused.push_back({std::move(binding.where), table.error().what});
+  return grants;
+}
+
 }  // namespace
 
 ProviderEnvironment take_provider_environment(Response& response) {
@@ -137,6 +168,8 @@ ProviderEnvironment take_provider_environment(Response& response) {
   std::sort(result.environment.begin(), result.environment.end());
   std::sort(result.secret_keys.begin(), result.secret_keys.end());
   take_secrets(response, result);
+  result.grants = grants_of(response);
+  for (const RefusedGrant& refused : result.grants.refused) result.problems.push_back(refused.why);
   for (auto& [name, value] : *response.mutable_environment()) wipe(value.data(), value.size());
   return result;
 }

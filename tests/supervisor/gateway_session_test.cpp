@@ -57,6 +57,7 @@ struct Fixture {
   tests::TestDirectory directory;
   Snapshot<netproxy::Policy> policy;
   Snapshot<netproxy::Credentials> credentials;
+  TokenGrants grants{TokenGrantSettings{}, system_time};
   GatewaySettings settings;
   // What the fake gateway says; guarded by gateway.mutex.
   std::string host = "a.example.com", failure_mode, protocol_override;
@@ -94,7 +95,8 @@ struct Fixture {
     };
   }
   Result<std::unique_ptr<GatewaySession>> start(Secret token = fresh_token()) {
-    return GatewaySession::start({settings, std::move(token), policy, credentials, system_time});
+    return GatewaySession::start(
+        {settings, std::move(token), policy, credentials, grants, system_time});
   }
   template <class Change>
   void change(const Change& apply) {
@@ -344,4 +346,43 @@ TEST_CASE("gateway session: the control socket asks the session") {
       ask_supervisor(f.settings.control_socket, {DebugCommand::show_token, "", false});
   REQUIRE(shown.has_value());
   CHECK(*shown->text("fingerprint") == (*session)->token()->bearer.fingerprint());
+}
+
+TEST_CASE("gateway session: token grants come, cannot be read, go, and close with the authority") {
+  Fixture f;
+  const std::string key = "api.example.com\t443\t/**\tidp:token";
+  std::string wire_key = key;
+  bool present = true;
+  f.gateway.environment = [&](const Call&, auto& response) {
+    response.set_provider_env_revision(f.environment_revision);
+    if (!present) return grpc::Status::OK;
+    auto& credential = (*response.mutable_dynamic_credentials())[wire_key];
+    credential.set_name("token");
+    credential.mutable_token_grant()->set_token_endpoint("https://idp.example.com/token");
+    return grpc::Status::OK;
+  };
+  const auto is_open = [&](const std::string& host) {
+    auto answer = f.grants.injection_for({host, 443, "/x", true}, [](auto) {});
+    return answer && answer->has_value();
+  };
+  const auto session = f.start();
+  REQUIRE(session.has_value());
+  CHECK(f.grants.binds("api.example.com", 443));
+  CHECK_FALSE(is_open("api.example.com"));  // no agent is configured
+  CHECK(is_open("a.example.com"));
+
+  f.change([&] {
+    wire_key = "malformed";
+    ++f.environment_revision;
+  });
+  CHECK(comes_true([&] { return !is_open("a.example.com"); }));
+  f.change([&] {
+    present = false;
+    ++f.environment_revision;
+  });
+  CHECK(comes_true([&] { return is_open("a.example.com") && is_open("api.example.com"); }));
+  f.change([&] { f.status = grpc::Status(grpc::StatusCode::NOT_FOUND, "sandbox not found"); });
+  CHECK(comes_true([&] { return !is_open("a.example.com"); }));
+  f.change([&] { f.status = grpc::Status::OK; });
+  CHECK(comes_true([&] { return is_open("a.example.com"); }));
 }
