@@ -113,6 +113,7 @@ Task<Answer<>> Session::admit(Exchange& exchange) {
 // True: the client's connection can be used again.
 Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   const ForgetInjected forgets(exchange);
+  client_.expire_in(limits().idle_timeout);  // a token may have to be waited for
   Answer<> ready = co_await admit(exchange);
   if (!ready) co_return tl::unexpected(ready.error());
   client_.expire_in(limits().idle_timeout);
