@@ -141,8 +141,12 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   if (!target) return tl::unexpected(credential_missing({Code::denied, target.error().what}));
   auto payload = choose_payload(exchange.request, target->service);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
-  const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority,
-                           now,           &signing_keys};
+  const AwsCredentials& credentials = (*keys)->keys;
+  const auto derived =
+      choose_key(credentials, {amz_date(now).substr(0, 8), target->region, target->service});
+  if (!derived) return tl::unexpected(credential_missing(derived.error()));
+  const SigningInput input{credentials, std::move(*target), *payload, exchange.authority,
+                           now,         &signing_keys,      *derived};
   const Result<> signed_now = sign_request(exchange.request, input);
   if (!signed_now) return tl::unexpected(credential_missing(signed_now.error()));
   exchange.credential = (*keys)->provider;

@@ -26,7 +26,40 @@ Headers headers_to_sign(const Headers& headers) {
   return chosen;
 }
 
+// By the derived key of exactly this scope where there is one, else by the secret.
+Result<std::string> sign_text(const SigningInput& input, const SigningScope& scope,
+                              std::string_view text) {
+  if (input.derived != nullptr) {
+    if (input.derived->scope.text() != scope.text())
+      return fail(Code::unavailable, "sigv4: the derived signing key is for " +
+                                         input.derived->scope.text() + ", the request needs " +
+                                         scope.text());
+    return signature(input.derived->bytes, text);
+  }
+  if (input.credentials.secret_access_key.empty())
+    return fail(Code::unavailable, "sigv4: there is no key to sign with");
+  SigningKeys own;
+  return signature((input.keys != nullptr ? *input.keys : own).get(input.credentials, scope), text);
+}
+
 }  // namespace
+
+AwsCredentials AwsCredentials::clone() const {
+  AwsCredentials copy{access_key_id, secret_access_key.clone(), session_token.clone()};
+  for (const DerivedKey& key : derived_keys)
+    copy.derived_keys.push_back({key.scope, key.bytes.clone(), key.validity});
+  return copy;
+}
+
+Result<const DerivedKey*> choose_key(const AwsCredentials& credentials, const SigningScope& scope) {
+  if (!credentials.secret_access_key.empty()) return nullptr;
+  if (const DerivedKey* key = find_key(credentials.derived_keys, scope)) return key;
+  constexpr std::size_t shown = 64;
+  return fail(Code::unavailable, "no signing key for date " + scope.date + ", region " +
+                                     scope.region.substr(0, shown) + ", service " +
+                                     scope.service.substr(0, shown) +
+                                     ": the gateway has handed out none for exactly these");
+}
 
 Result<SigningTarget> choose_target(std::string_view policy_region, std::string_view policy_service,
                                     const std::optional<ClientScope>& client,
@@ -68,9 +101,8 @@ Result<> sign_request(RequestHead& head, const SigningInput& input) {
 
   const CanonicalRequest request =
       canonical_request(head.method, target, headers_to_sign(head.headers), input.payload.hash);
-  SigningKeys own;
-  const Secret& key = (input.keys != nullptr ? *input.keys : own).get(input.credentials, scope);
-  const std::string signed_text = signature(key, string_to_sign(date, scope, request.text));
+  TRY_ASSIGN(const std::string signed_text,
+             sign_text(input, scope, string_to_sign(date, scope, request.text)));
   head.headers.push_back(
       {"Authorization", authorization_value(input.credentials.access_key_id, scope,
                                             request.signed_headers, signed_text)});

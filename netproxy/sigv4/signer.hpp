@@ -7,19 +7,29 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "netproxy/http/head.hpp"
+#include "netproxy/sigv4/derived_keys.hpp"
 
 namespace keyward::netproxy {
 
 struct AwsCredentials {
   std::string access_key_id;
   Secret secret_access_key;
-  Secret session_token;  // empty when there is none
+  Secret session_token;                    // empty when there is none
+  std::vector<DerivedKey> derived_keys{};  // used only where there is no secret
+
+  AwsCredentials clone() const;
 };
+
+// What SigningInput::derived is to be.  Null: the secret signs.  Code::unavailable with date,
+// region and service: there is no secret, and no derived key for exactly these.  Lives as long as
+// the credentials.
+Result<const DerivedKey*> choose_key(const AwsCredentials& credentials, const SigningScope& scope);
 
 // What the client's x-amz-content-sha256 (or its absence) asks for, and what therefore leaves.
 enum class PayloadMode {
@@ -60,7 +70,8 @@ Result<SigningTarget> choose_target(std::string_view policy_region, std::string_
 // target canonically (S3 family: single encoding, no normalization; others: double encoding over
 // the normalized path), and adds x-amz-date, x-amz-content-sha256, x-amz-security-token and
 // Authorization.  Every remaining x-amz-* header is signed. `authority` is the Host that is sent.
-// On error the head is unusable and nothing may be forwarded.
+// On error the head is unusable and nothing may be forwarded; Code::unavailable: there is no key
+// for the date, region and service.
 class SigningKeys;
 struct SigningInput {
   const AwsCredentials& credentials;
@@ -68,7 +79,8 @@ struct SigningInput {
   Payload payload;
   std::string_view authority;
   TimePoint now;
-  SigningKeys* keys = nullptr;  // the calling thread's; null: the key is derived anew
+  SigningKeys* keys = nullptr;          // the calling thread's; null: the key is derived anew
+  const DerivedKey* derived = nullptr;  // in place of the credentials' secret
 };
 Result<> sign_request(RequestHead& head, const SigningInput& input);
 
