@@ -8,8 +8,8 @@ MAY_INCLUDE = {
     "base": (),
     "isolation": (),
     "netproxy": ("netproxy",),
-    "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/endpoint_binding.hpp"),
-    "gateway": ("gateway", "identity/jwt", "identity/http", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp"),
+    "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/endpoint_binding.hpp", "netproxy/sigv4/derived_keys.hpp"),
+    "gateway": ("gateway", "identity/jwt", "identity/http", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp", "netproxy/sigv4/derived_keys.hpp"),
     "supervisor": ("supervisor", "isolation", "identity", "netproxy"),
 }
 # Pure folders: what they must not include at all.
