@@ -203,6 +203,12 @@ void GatewaySession::take_environment(identity::ProviderEnvironment environment)
   grants_.replace(std::move(environment.grants));
 }
 
+// Without the gateway's help: derived keys end while it is away, too.
+void GatewaySession::drop_old_keys() {
+  auto rest = netproxy::without_old_keys(*credentials_.get(), clock_.now());
+  if (rest) credentials_.set(std::make_shared<const netproxy::Credentials>(std::move(*rest)));
+}
+
 void GatewaySession::run(const std::stop_token& stop) {
   const std::chrono::seconds interval(settings_.poll_seconds);
   std::unique_lock lock(wait_mutex_);
@@ -219,6 +225,7 @@ void GatewaySession::run(const std::stop_token& stop) {
 }
 
 void GatewaySession::poll_once() {
+  drop_old_keys();
   const std::string id = slot_.get()->sandbox_id;
   auto config = client_->get_sandbox_config(id);
   if (!config && config.error().grpc_code == identity::grpc_unauthenticated) {

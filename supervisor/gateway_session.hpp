@@ -73,6 +73,7 @@ class GatewaySession final : public DebugTarget {
   Result<> open_control_socket();
   void start_log_push();
   void take_environment(identity::ProviderEnvironment environment);
+  void drop_old_keys();
   Result<> take_policy(const identity::SandboxConfig& config);
 
   void run(const std::stop_token& stop);

@@ -33,7 +33,7 @@ struct SandboxConfig {
 };
 
 struct ProviderEnvironment {
-  netproxy::Credentials credentials;  // static AWS credentials with their bindings
+  netproxy::Credentials credentials;  // static AWS credentials or derived keys, with bindings
   std::vector<std::pair<std::string, std::string>> environment;  // non-secret keys, for the child
   std::vector<std::string> secret_keys;  // names that the child gets as placeholders
   SandboxGrants grants;                  // endpoint-bound token grants

@@ -8,7 +8,9 @@
 #include "identity/grant/transport.hpp"
 #include "identity/grant/wire_binding.hpp"
 #include "identity/grant/wire_key.hpp"
+#include "identity/rpc/derived_keys.hpp"
 #include "identity/rpc/grant_wire.hpp"
+#include "identity/rpc/static_binding.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -33,29 +35,6 @@ std::string value_of(const Response& response, const std::string& name) {
 Secret secret_of(const Response& response, const std::string& name) {
   std::string value = value_of(response, name);
   return Secret::take(value);
-}
-
-// The provider's record name is the first part of the identity: "NAME:KEY".
-std::string provider_of(const Binding& binding) {
-  return binding.credential_identity().substr(0, binding.credential_identity().find(':'));
-}
-
-Result<std::vector<netproxy::EndpointBinding>> endpoints_of(const std::string& name,
-                                                            const Binding& binding) {
-  std::vector<netproxy::EndpointBinding> endpoints;
-  for (const auto& wire : binding.endpoints()) {
-    // Through the one parser of bindings, so that a strange host cannot match in a strange way.
-    const bool v6 = wire.host().find(':') != std::string::npos;
-    const std::string host = v6 ? "[" + wire.host() + "]" : wire.host();
-    const std::string port = wire.port() == 0 ? "" : ":" + std::to_string(wire.port());
-    const bool rooted = wire.path().empty() || wire.path().starts_with('/');
-    auto parsed = netproxy::parse_binding(host + port + (rooted ? "" : "/") + wire.path());
-    if (!parsed || host.find('/') != std::string::npos)
-      return fail(Code::invalid, name + ": has a malformed endpoint binding");
-    endpoints.push_back(std::move(*parsed));
-  }
-  if (endpoints.empty()) return fail(Code::invalid, name + ": is bound to no endpoint");
-  return endpoints;
 }
 
 // A secret without a binding would be usable everywhere or nowhere: the snapshot is invalid.
@@ -118,6 +97,16 @@ void take_secrets(const Response& response, ProviderEnvironment& result) {
     result.credentials.aws.push_back(std::move(*aws));
   else
     result.problems.push_back(aws.error().what);
+}
+
+void take_derived(Response& response, ProviderEnvironment& result) {
+  for (auto& wire : *response.mutable_derived_key_credentials()) {
+    Result<netproxy::BoundAwsCredentials> aws = take_derived_keys(wire);
+    if (aws)
+      result.credentials.aws.push_back(std::move(*aws));
+    else
+      result.problems.push_back(aws.error().what);
+  }
 }
 
 // A grant that cannot be used closes the place that it is for: a request there would go out without
@@ -190,6 +179,7 @@ ProviderEnvironment take_provider_environment(Response& response) {
   take_secrets(response, result);
   result.grants = grants_of(response);
   for (const RefusedGrant& refused : result.grants.refused) result.problems.push_back(refused.why);
+  take_derived(response, result);
   for (auto& [name, value] : *response.mutable_environment()) wipe(value.data(), value.size());
   return result;
 }

@@ -237,8 +237,12 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   if (const auto declared = check_chunked_head(exchange); !declared) return declared;
   auto payload = payload_for(exchange, *target, presigned);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
-  const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority,
-                           now,           &signing_keys};
+  const AwsCredentials& credentials = (*keys)->keys;
+  const auto derived = choose_key(credentials, {amz_date(now).substr(0, 8), target->region,
+                                                target->service, target->algorithm});
+  if (!derived) return tl::unexpected(credential_missing(derived.error()));
+  const SigningInput input{credentials, std::move(*target), *payload, exchange.authority,
+                           now,         &signing_keys,      *derived};
   if (const auto begun = begin_chunks(exchange, placeholder, input); !begun) return begun;
   const Result<> done =
       presigned ? represign_request(exchange.request, input) : sign_all(exchange, input);

@@ -72,6 +72,23 @@ std::string presign_items(const SigningInput& input, const SigningScope& scope,
 
 }  // namespace
 
+AwsCredentials AwsCredentials::clone() const {
+  AwsCredentials copy{access_key_id, secret_access_key.clone(), session_token.clone()};
+  for (const DerivedKey& key : derived_keys)
+    copy.derived_keys.push_back({key.scope, key.bytes.clone(), key.validity});
+  return copy;
+}
+
+Result<const DerivedKey*> choose_key(const AwsCredentials& credentials, const SigningScope& scope) {
+  if (!credentials.secret_access_key.empty()) return nullptr;
+  if (const DerivedKey* key = find_key(credentials.derived_keys, scope)) return key;
+  constexpr std::size_t shown = 64;
+  return fail(Code::unavailable, "no signing key for date " + scope.date + ", region " +
+                                     scope.region.substr(0, shown) + ", service " +
+                                     scope.service.substr(0, shown) +
+                                     ": the gateway has handed out none for exactly these");
+}
+
 Result<std::string> sign_text(const SigningInput& input, const SigningScope& scope,
                               std::string_view text) {
   SigningKeys own;

@@ -10,7 +10,7 @@ MAY_INCLUDE = {
     "netproxy": ("netproxy",),
     "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/endpoint_binding.hpp",
                  "netproxy/policy/glob.hpp", "netproxy/policy/percent.hpp", "netproxy/guard", "netproxy/http/head_parser.hpp", "netproxy/sigv4"),
-    "gateway": ("gateway", "identity/jwt", "identity/http", "identity/grant", "identity/rpc/grant_wire.hpp", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp"),
+    "gateway": ("gateway", "identity/jwt", "identity/http", "identity/grant", "identity/rpc/grant_wire.hpp", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp", "netproxy/sigv4/derived_keys.hpp"),
     "supervisor": ("supervisor", "isolation", "identity", "netproxy"),
     "sigv4proxy": ("sigv4proxy", "identity/aws", "netproxy"),
 }
