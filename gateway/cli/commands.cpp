@@ -29,10 +29,18 @@ void print_sandboxes(const std::vector<SandboxInfo>& rows) {
   print(table(cells));
 }
 
+// What sandboxes get of it.
+std::string handed_out(const ProviderInfo& row) {
+  if (row.derived_services.empty()) return "as they are";
+  return "keys of " + joined(row.derived_services) + " in " + joined(row.derived_regions);
+}
+
 void print_providers(const std::vector<ProviderInfo>& rows) {
-  std::vector<std::vector<std::string>> cells = {{"NAME", "TYPE", "CREDENTIALS", "BOUND TO"}};
+  std::vector<std::vector<std::string>> cells = {
+      {"NAME", "TYPE", "CREDENTIALS", "HANDED OUT", "BOUND TO"}};
   for (const ProviderInfo& row : rows)
-    cells.push_back({row.name, row.type, joined(row.credential_names), joined(row.bindings)});
+    cells.push_back(
+        {row.name, row.type, joined(row.credential_names), handed_out(row), joined(row.bindings)});
   print(table(cells));
 }
 
@@ -88,8 +96,9 @@ Result<CredentialsFile> read_credentials(const ProviderCommand& command) {
 
 Result<> create_provider(OperatorClient& client, const ProviderCommand& command, bool json) {
   TRY_ASSIGN(CredentialsFile read, read_credentials(command));
-  const NewProvider request{command.name, command.type, std::move(read.credentials),
-                            std::move(read.config), command.bindings};
+  const NewProvider request{command.name,           command.type,     std::move(read.credentials),
+                            std::move(read.config), command.bindings, command.derived_keys,
+                            command.services,       command.regions};
   TRY_ASSIGN(const ProviderInfo made, client.create_provider(request));
   print(json ? provider_json(made) + "\n" : made.id + "  " + made.name + "\n");
   return {};

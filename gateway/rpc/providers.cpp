@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
+#include "gateway/issue/derived_keys.hpp"
 #include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/names.hpp"
@@ -126,6 +127,7 @@ Result<std::optional<RecordVersion>> check_provider(Store& store, const Provider
       return fail(Code::invalid, name + " is both a credential and config; a variable is one");
   }
   TRY(check_bindings(*profile, row));
+  if (!row.derived_keys.empty()) TRY(check_derived_keys(row));
   TRY_ASSIGN(const auto grants, grants_of(row.name, *profile));
   TRY(check_together(grants));
   return version_of(*profile);

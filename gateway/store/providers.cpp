@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::string_view facts =
     "SELECT p.id, p.name, p.type, p.created, p.config, p.bindings, p.expires, p.resource_version,"
-    " p.variables, ";
+    " p.derived_services, p.derived_regions, p.variables, ";
+// What comes after the facts.
+constexpr std::size_t variables_cell = 10, credentials_cell = 11;
 constexpr std::string_view from_providers = " FROM providers p";
 constexpr std::string_view of_sandbox =
     " JOIN attachments a ON a.provider_id = p.id WHERE a.sandbox_id = ? ORDER BY p.name";
@@ -45,6 +47,8 @@ Result<> read_facts(const SqlRow& cells, ProviderFacts& row) {
   TRY_ASSIGN(row.bindings, list_from_json(cells.text(5)));
   TRY_ASSIGN(row.expires, expiry_from_json(cells.text(6)));
   row.resource_version = static_cast<std::uint64_t>(cells.number(7));
+  TRY_ASSIGN(row.derived_keys.services, list_from_json(cells.text(8)));
+  TRY_ASSIGN(row.derived_keys.regions, list_from_json(cells.text(9)));
   return {};
 }
 
@@ -52,6 +56,14 @@ std::vector<std::string> names_of(const std::map<std::string, Secret>& credentia
   std::vector<std::string> names;
   for (const auto& [name, value] : credentials) names.push_back(name);
   return names;
+}
+
+// What the sealed credentials are tied to.  Whoever changes the scopes beside them, or does not
+// know of derived keys, cannot open them: the secret stays here or is handed out to nobody.
+std::string sealed_for(const ProviderFacts& row) {
+  if (row.derived_keys.empty()) return row.id;
+  return row.id + " derived keys " + to_json(row.derived_keys.services) +
+         to_json(row.derived_keys.regions);
 }
 
 }  // namespace
@@ -63,16 +75,17 @@ std::string select_outlines(std::string_view rest) {
 
 Result<> SqlStore::create_provider(const ProviderRow& row,
                                    const std::optional<RecordVersion>& profile) {
-  TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
+  TRY_ASSIGN(const std::string sealed, sealer_.seal(sealed_for(row), row.credentials));
   return transact(*database_, [&](SqlSession& session) -> Result<> {
     TRY(check_version(session, profile));
     auto inserted = session.run(
         "INSERT INTO providers"
-        " (id, name, type, created, credentials, variables, config, bindings, expires)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (id, name, type, created, credentials, variables, config, bindings, expires,"
+        " derived_services, derived_regions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         {row.id, row.name, row.type, millis(row.created), Blob{sealed},
          to_json(names_of(row.credentials)), to_json(row.config), to_json(row.bindings),
-         expiry_json(row.expires)});
+         expiry_json(row.expires), to_json(row.derived_keys.services),
+         to_json(row.derived_keys.regions)});
     if (inserted) return {};
     if (inserted.error().code == Code::exists) return fail(Code::exists, "provider already exists");
     return tl::unexpected(std::move(inserted).error());
@@ -84,7 +97,7 @@ Result<std::vector<ProviderRow>> SqlStore::providers_from(const SqlResult& found
   for (const SqlRow& cells : found.rows) {
     ProviderRow row;
     TRY(read_facts(cells, row));
-    TRY_ASSIGN(row.credentials, sealer_.open(row.id, cells.text(9)));
+    TRY_ASSIGN(row.credentials, sealer_.open(sealed_for(row), cells.text(credentials_cell)));
     rows.push_back(std::move(row));
   }
   return rows;
@@ -95,10 +108,11 @@ Result<std::vector<ProviderOutline>> SqlStore::outlines_from(const SqlResult& fo
   for (const SqlRow& cells : found.rows) {
     ProviderOutline row;
     TRY(read_facts(cells, row));
-    if (const std::string names = cells.text(8); !names.empty()) {
+    if (const std::string names = cells.text(variables_cell); !names.empty()) {
       TRY_ASSIGN(row.variables, list_from_json(names));
     } else {
-      TRY_ASSIGN(const auto credentials, sealer_.open(row.id, cells.text(9)));
+      TRY_ASSIGN(const auto credentials,
+                 sealer_.open(sealed_for(row), cells.text(credentials_cell)));
       row.variables = names_of(credentials);
     }
     rows.push_back(std::move(row));
@@ -162,7 +176,7 @@ Result<ProviderOutline> SqlStore::outline_by_name(const std::string& name) {
 
 Result<> SqlStore::update_provider(const ProviderRow& row,
                                    const std::optional<RecordVersion>& profile) {
-  TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
+  TRY_ASSIGN(const std::string sealed, sealer_.seal(sealed_for(row), row.credentials));
   const ProviderOutline outline{static_cast<const ProviderFacts&>(row), names_of(row.credentials)};
   // False: it has another version.
   TRY_ASSIGN(

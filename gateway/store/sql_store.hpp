@@ -98,7 +98,7 @@ class SqlStore final : public Store {
 // Shared by the files.
 // SELECT of outlines_from's columns; `rest` begins with FROM, or with further columns.
 std::string select_outlines(std::string_view rest);
-constexpr int outline_columns = 10;
+constexpr int outline_columns = 12;
 RecordRow record_of(const SqlRow& cells);
 constexpr std::string_view select_records =
     "SELECT kind, owner, name, body, created, version FROM records WHERE ";

@@ -75,6 +75,12 @@ struct SandboxPage {
   std::int64_t limit = std::numeric_limits<std::int64_t>::max(), offset = 0;
 };
 
+// The gateway keeps the secret and hands out signing keys, one for each service in each region.
+struct DerivedKeyScopes {
+  std::vector<std::string> services, regions;
+  bool empty() const { return services.empty() && regions.empty(); }
+};
+
 // What everybody may see of a provider.
 struct ProviderFacts {
   std::string id, name, type;
@@ -83,6 +89,7 @@ struct ProviderFacts {
   std::vector<std::string> bindings;            // HOST[:PORT][/PATH]; none: its profile's endpoints
   std::map<std::string, std::int64_t> expires;  // credential → Unix milliseconds
   std::uint64_t resource_version = 1;
+  DerivedKeyScopes derived_keys{};  // empty: the credentials themselves are handed out
 };
 struct ProviderRow : ProviderFacts {
   std::map<std::string, Secret> credentials;  // environment name → value; sealed at rest
@@ -202,7 +209,8 @@ class Store {
   virtual Result<ProviderRow> provider_by_name(const std::string& name) = 0;
   virtual Result<ProviderOutline> outline_by_name(const std::string& name) = 0;
   virtual Result<std::vector<ProviderOutline>> outlines() = 0;  // by name
-  // All but id, name and creation.  Code::conflict: the stored resource version is not the row's.
+  // All but id, name, creation and the derived keys' scopes.  Code::conflict: the stored resource
+  // version is not the row's.
   virtual Result<> update_provider(const ProviderRow& provider,
                                    const std::optional<RecordVersion>& profile = {}) = 0;
   virtual Result<bool> delete_provider(

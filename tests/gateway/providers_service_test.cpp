@@ -143,7 +143,7 @@ TEST_CASE("providers: the revision tells nothing of the secrets") {
     bound.rows.back().id = "the same";
     bound.rows.back().credentials.at("KEY") = Secret(secret);
     v1::GetSandboxProviderEnvironmentResponse response;
-    REQUIRE(fill_provider_environment(bound, {true, true}, response));
+    REQUIRE(fill_provider_environment(bound, {{}, true, true, true}, response));
     return response.provider_env_revision();
   };
   CHECK(revision("hunter2") == revision("letmein"));
