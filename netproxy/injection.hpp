@@ -31,8 +31,10 @@ using InjectionPtr = std::shared_ptr<const Injection>;
 struct InjectionPlace {
   std::string host;  // canonical
   std::uint16_t port = 0;
-  std::string path;  // canonical
+  std::string path;  // percent-decoded
   bool secure = false;
+  // The other reading of the path, where there is one (netproxy/policy/readings.hpp).
+  std::optional<std::string> lenient = std::nullopt;
 };
 
 // Any thread.  Outlives the proxy.
@@ -48,8 +50,9 @@ class TokenSource {
                                                             const Done& done) = 0;
   // Whether some path there needs an injection: then it may not be reached unopened.
   virtual bool binds(std::string_view host, std::uint16_t port) const = 0;
-  // The upstream has answered 401 to it: the next one is fetched anew, once per value.
-  virtual void rejected(const InjectionPlace& place, const InjectionPtr& injection) = 0;
+  // The upstream has answered 401 to it.  True: something of it will be fetched anew, and the
+  // request is worth one repetition.
+  virtual bool rejected(const InjectionPlace& place, const InjectionPtr& injection) = 0;
 };
 
 }  // namespace keyward::netproxy

@@ -265,8 +265,8 @@ void GatewaySession::update(const identity::SandboxConfig& config) {
   const bool new_policy =
       !loaded_ || config.config_revision != config_revision_ || config.policy_hash != policy_hash_;
   const bool new_environment = config.provider_env_revision != environment_revision_;
-  // Credentials first: what a policy opens may need a token.
-  if (new_environment) update_environment(config.provider_env_revision);
+  // Credentials first: what a policy opens may need a token.  The next poll tries both again.
+  if (new_environment && !update_environment(config.provider_env_revision)) return;
   if (new_policy) {
     const Result<> taken = take_policy(config);
     if (!taken) refuse_policy(config, taken.error());
@@ -284,12 +284,16 @@ void GatewaySession::refuse_policy(const identity::SandboxConfig& config, const 
               {"effect", retain ? "the last valid policy stays" : "everything is denied"}});
 }
 
-void GatewaySession::update_environment(std::uint64_t revision) {
+bool GatewaySession::update_environment(std::uint64_t revision) {
   auto environment = client_->get_provider_environment(slot_.get()->sandbox_id);
-  if (environment) return take_environment(std::move(*environment));
+  if (environment) {
+    take_environment(std::move(*environment));
+    return true;
+  }
   // The old material may have been taken away: it is kept only until the next poll asks again.
   log::warn("credentials_not_updated",
             {{"revision", std::to_string(revision)}, {"detail", environment.error().message}});
+  return false;
 }
 
 void GatewaySession::report(std::uint32_t version, const std::string& load_error) {

@@ -80,7 +80,7 @@ class GatewaySession final : public DebugTarget {
   void remember(const identity::SandboxConfig& config);
   void update(const identity::SandboxConfig& config);
   void refuse_policy(const identity::SandboxConfig& config, const Error& error);
-  void update_environment(std::uint64_t revision);
+  bool update_environment(std::uint64_t revision);
   void note_poll_failure(const identity::RpcError& error);
   void lose_authority(std::string_view reason);
   void report(std::uint32_t version, const std::string& load_error);

@@ -24,8 +24,9 @@ void note_failure(const Error& error) { log::warn("token_not_granted", {{"detail
 
 // The headers of one request, which come one by one and from several threads.
 struct TokenGrants::Gathering {
-  Gathering(std::shared_ptr<const SandboxGrants> bindings, std::size_t expected, Done when_done)
-      : grants(std::move(bindings)), missing(expected), done(std::move(when_done)) {}
+  Gathering(const Snapshot<SandboxGrants>& all, std::shared_ptr<const SandboxGrants> bindings,
+            Done when_done)
+      : current(all), grants(std::move(bindings)), done(std::move(when_done)) {}
 
   // True: that was the last one.
   bool take(const GrantBinding& binding, Result<identity::InjectedHeader> header) {
@@ -44,18 +45,35 @@ struct TokenGrants::Gathering {
   }
   Result<InjectionPtr> result() {
     const std::lock_guard lock(mutex);
+    if (!error && current.get() != grants)
+      error = Error{Code::unavailable, "the token grants have changed meanwhile; try again"};
     if (!error) return InjectionPtr(std::move(injection));
     note_failure(*error);
     return tl::unexpected(*error);
   }
 
+  const Snapshot<SandboxGrants>& current;
   const std::shared_ptr<const SandboxGrants> grants;  // holds the bindings
   std::mutex mutex;                                   // guards what follows
-  std::size_t missing;
+  std::size_t missing = 0;
   std::shared_ptr<Injection> injection = std::make_shared<Injection>();
   std::optional<Error> error;
   const Done done;
 };
+
+namespace {
+
+Result<std::vector<const GrantBinding*>> select_reading(const SandboxGrants& grants,
+                                                        const InjectionPlace& place,
+                                                        std::string_view path) {
+  const identity::RequestTarget target{place.host, place.port, path};
+  for (const identity::RefusedGrant& refused : grants.refused)
+    if (!refused.where || identity::selects(*refused.where, target))
+      return fail(Code::invalid, refused.why);
+  return grants.table.select(target, place.secure);
+}
+
+}  // namespace
 
 TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& endpoint,
                               TokenGrantSettings settings, const Clock& wall)
@@ -79,11 +97,12 @@ void TokenGrants::replace(SandboxGrants grants) {
 // What is bound there, or why nothing may go there at all.
 Result<TokenGrants::Bindings> TokenGrants::select(const SandboxGrants& grants,
                                                   const InjectionPlace& place) const {
-  const identity::RequestTarget target{place.host, place.port, place.path};
-  for (const identity::RefusedGrant& refused : grants.refused)
-    if (!refused.where || identity::selects(*refused.where, target))
-      return fail(Code::invalid, refused.why);
-  TRY_ASSIGN(Bindings bindings, grants.table.select(target, place.secure));
+  TRY_ASSIGN(Bindings bindings, select_reading(grants, place, place.path));
+  if (place.lenient) {
+    TRY_ASSIGN(const Bindings others, select_reading(grants, place, *place.lenient));
+    if (bindings != others)
+      return fail(Code::denied, "the path can be read in two ways that need different tokens");
+  }
   if (!bindings.empty() && !issuers_)
     return fail(Code::precondition, bindings[0]->identity +
                                         ": a token grant needs the SPIFFE Workload API, and " +
@@ -98,7 +117,8 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
   if (!bindings) return tl::unexpected(bindings.error());
   if (bindings->empty()) return no_injection();
   // One more than there are headers, so that none that comes meanwhile is the last one.
-  const auto gathering = std::make_shared<Gathering>(std::move(grants), bindings->size() + 1, done);
+  const auto gathering = std::make_shared<Gathering>(grants_, std::move(grants), done);
+  gathering->missing = bindings->size() + 1;
   for (const GrantBinding* binding : *bindings) {
     auto header = issuers_->grants.header_for(
         *binding, [gathering, binding](Result<identity::InjectedHeader> later) {
@@ -122,14 +142,17 @@ bool TokenGrants::binds(std::string_view host, std::uint16_t port) const {
   return false;
 }
 
-void TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& injection) {
+bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& injection) {
   const auto grants = grants_.get();
   const Result<Bindings> bindings = select(*grants, place);
-  if (!bindings || !issuers_) return;
+  if (!bindings || !issuers_) return false;
+  bool renews = false;
   for (const GrantBinding* binding : *bindings)
     for (const netproxy::InjectedHeader& header : injection->headers)
-      if (header.name == binding->inject.header)
-        (void)issuers_->grants.refused_by_upstream(*binding, {header.name, header.value.clone()});
+      if (header.name == binding->inject.header &&
+          issuers_->grants.refused_by_upstream(*binding, {header.name, header.value.clone()}))
+        renews = true;
+  return renews;
 }
 
 }  // namespace keyward::supervisor

@@ -36,7 +36,7 @@ class TokenGrants final : public netproxy::TokenSource {
   std::optional<Result<netproxy::InjectionPtr>> injection_for(const netproxy::InjectionPlace& place,
                                                               const Done& done) override;
   bool binds(std::string_view host, std::uint16_t port) const override;
-  void rejected(const netproxy::InjectionPlace& place,
+  bool rejected(const netproxy::InjectionPlace& place,
                 const netproxy::InjectionPtr& injection) override;
 
  private:

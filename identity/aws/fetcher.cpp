@@ -176,11 +176,12 @@ Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   head.headers = {{"Content-Type", request.content_type}};
   TRY_ASSIGN(const std::string host, host_of(request.url));
   const std::string region = settings_.region.empty() ? "us-east-1" : settings_.region;
-  const netproxy::SigningInput input{caller.pair,
-                                     {region, "sts"},
-                                     {netproxy::PayloadMode::hex_hash, hex(sha256(request.body.reveal()))},
-                                     host,
-                                     clock_.now()};
+  const netproxy::SigningInput input{
+      caller.pair,
+      {region, "sts"},
+      {netproxy::PayloadMode::hex_hash, hex(sha256(request.body.reveal()))},
+      host,
+      clock_.now()};
   TRY(netproxy::sign_request(head, input));
   for (const netproxy::Header& header : head.headers)
     if (header.name != "Content-Type")

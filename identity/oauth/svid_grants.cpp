@@ -1,6 +1,7 @@
 #include "identity/oauth/svid_grants.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <set>
 
 #include "base/crypto.hpp"
@@ -158,7 +159,12 @@ void SvidGrants::work(const std::stop_token& stop) {
     jobs_.pop_front();
     if (job.question->done) continue;  // withdrawn: nobody is asked
     lock.unlock();
-    end(job, prove(job.grant));
+    try {
+      end(job, prove(job.grant));
+    } catch (const std::exception&) {  // of a library: this thread must go on
+      end(job, tl::unexpected(GrantFailure{
+                   {Code::internal, "the grant failed unexpectedly"}, "", misconfigured_pause}));
+    }
   }
 }
 

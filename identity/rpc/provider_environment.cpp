@@ -5,6 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "base/environment.hpp"
+#include "identity/grant/transport.hpp"
 #include "identity/grant/wire_binding.hpp"
 #include "identity/grant/wire_key.hpp"
 #include "identity/rpc/grant_wire.hpp"
@@ -128,11 +129,30 @@ RefusedGrant refused_grant(const std::string& key, const Error& error) {
   return refused;
 }
 
+// `loopback` or `cluster`: the gateway says it of an endpoint without TLS, which must be there.
+Result<> check_cleartext(const GrantBinding& binding, const std::string& word) {
+  if (!binding.cleartext) return {};
+  TransportRules rules;
+  rules.loopback = word == "loopback";
+  rules.cluster_cleartext = word == "cluster";
+  const auto url = check_token_url(
+      "http://" + binding.where.host + ":" + std::to_string(binding.where.port) + "/", rules);
+  if (url) return {};
+  return fail(Code::denied, binding.identity + ": may not go to this endpoint without TLS");
+}
+
+Result<GrantBinding> read_grant(const std::string& key,
+                                const openshell::v1::ProviderProfileCredential& credential) {
+  TRY_ASSIGN(GrantBinding binding, read_wire_binding(key, wire::from_wire(credential)));
+  TRY(check_cleartext(binding, credential.token_grant().cleartext_endpoints()));
+  return binding;
+}
+
 SandboxGrants grants_of(const Response& response) {
   SandboxGrants grants;
   std::vector<GrantBinding> bindings;
   for (const auto& [key, credential] : response.dynamic_credentials()) {
-    Result<GrantBinding> binding = read_wire_binding(key, wire::from_wire(credential));
+    Result<GrantBinding> binding = read_grant(key, credential);
     if (binding)
       bindings.push_back(std::move(*binding));
     else

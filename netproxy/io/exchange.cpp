@@ -90,8 +90,10 @@ Result<Payload> payload_for(const Exchange& exchange, const SigningTarget& targe
   const Payload open{PayloadMode::unsigned_payload, "UNSIGNED-PAYLOAD"};
   const bool declared = find_header(head.headers, "x-amz-content-sha256") != nullptr;
   const bool no_body = signing == CredentialSigning::sigv4_no_body;
+  // S3 takes the body of a presigned URL for unsigned; other services hash it.
+  const bool presigned_open = presigned && !path_style_of(target.service).encode_again;
   Payload payload = open;
-  if (declared || (!presigned && !(no_body && head.framing != Framing::none))) {
+  if (declared || !(presigned_open || (no_body && head.framing != Framing::none))) {
     TRY_ASSIGN(payload, choose_payload(head, target.service));
   }
   if (presigned && payload.chunked)
@@ -226,6 +228,10 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   if (!target) return tl::unexpected(credential_missing({Code::denied, target.error().what}));
   if (endpoint.credential_signing == CredentialSigning::sigv4a)
     target->algorithm = SigningAlgorithm::ecdsa;
+  const bool by_ecdsa = *scope && (*scope)->algorithm == SigningAlgorithm::ecdsa;
+  if (by_ecdsa && target->algorithm == SigningAlgorithm::hmac)
+    return tl::unexpected(
+        credential_missing({Code::denied, "the client signs with SigV4a, the policy says sigv4"}));
   const bool presigned = *scope && (*scope)->presigned;
   note_signing(exchange, **keys, *target);
   if (const auto declared = check_chunked_head(exchange); !declared) return declared;

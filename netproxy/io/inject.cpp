@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/bytes.hpp"
+#include "netproxy/policy/readings.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -25,10 +26,12 @@ void deliver(const std::shared_ptr<Mailbox>& box, Result<InjectionPtr> answer) {
   });
 }
 
+constexpr std::chrono::seconds patience{15};  // for a token, all that it takes together
+
 // Holds the mailbox open for as long as its coroutine lives.
 class Waiting {
  public:
-  explicit Waiting(Loop& loop) : arrived_(loop) {
+  explicit Waiting(Loop& loop) : arrived_(loop, std::chrono::steady_clock::now() + patience) {
     box->context = &loop.context();
     box->arrived = &arrived_;
   }
@@ -46,7 +49,7 @@ class Waiting {
       const std::lock_guard lock(box->mutex);
       answer.swap(box->answer);
     }
-    if (!answer) co_return fail(Code::internal, "the token's answer was lost");
+    if (!answer) co_return fail(Code::timeout, "the token did not come in time");
     co_return std::move(*answer);
   }
 
@@ -71,9 +74,20 @@ void put(Headers& headers, const InjectedHeader& injected) {
   headers.push_back({injected.name, std::string(injected.value.reveal())});
 }
 
-InjectionPlace place_of(const Exchange& exchange) {
-  return {exchange.route.to.host, exchange.route.to.port, exchange.verdict.path,
-          exchange.route.secure};
+Result<InjectionPlace> place_of(const Exchange& exchange) {
+  TRY_ASSIGN(PathReadings path, read_path(exchange.verdict.path, PathRules::general));
+  return InjectionPlace{exchange.route.to.host, exchange.route.to.port, std::move(path.plain),
+                        exchange.route.secure, std::move(path.lenient)};
+}
+
+// What an earlier try has put in.  False: there was none.
+bool take_out(Exchange& exchange) {
+  if (!exchange.injection) return false;
+  forget_injected(exchange);
+  for (const InjectedHeader& injected : exchange.injection->headers)
+    remove_header(exchange.request.headers, injected.name);
+  exchange.injection = nullptr;
+  return true;
 }
 
 // One request has one Authorization: a token or a signature.
@@ -95,14 +109,20 @@ Answer<> check_fit(const Exchange& exchange, const Injection& injection) {
 Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   TokenSource* source = worker.shared.deps.tokens;
   if (source == nullptr) co_return Answer<>{};
+  const bool had_token = take_out(exchange);
+  const Result<InjectionPlace> place = place_of(exchange);
+  if (!place) co_return tl::unexpected(token_unavailable(place.error()));
   Waiting waiting(worker.loop);
   const TokenSource::Done done = [box = waiting.box](Result<InjectionPtr> answer) {
     deliver(box, std::move(answer));
   };
-  std::optional<Result<InjectionPtr>> got = source->injection_for(place_of(exchange), done);
+  std::optional<Result<InjectionPtr>> got = source->injection_for(*place, done);
   if (!got) got = co_await waiting.take();
   if (!*got) co_return tl::unexpected(token_unavailable(got->error()));
   const Injection& injection = ***got;
+  if (injection.headers.empty() && had_token)
+    co_return tl::unexpected(
+        token_unavailable({Code::unavailable, "the token grant was withdrawn meanwhile"}));
   if (injection.headers.empty()) co_return Answer<>{};
   Answer<> fits = check_fit(exchange, injection);
   if (!fits) co_return fits;
@@ -114,8 +134,11 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
 
 bool takes_rejection(Worker& worker, Exchange& exchange) {
   if (!exchange.injection) return false;
-  worker.shared.deps.tokens->rejected(place_of(exchange), exchange.injection);
-  const bool repeatable = exchange.request.framing == Framing::none && !exchange.repeated;
+  const Result<InjectionPlace> place = place_of(exchange);
+  const bool renews = place && worker.shared.deps.tokens->rejected(*place, exchange.injection);
+  // A body is gone, and a signature covers the header.
+  const bool repeatable = renews && exchange.request.framing == Framing::none &&
+                          !exchange.payload && !exchange.repeated;
   if (repeatable) exchange.repeats = exchange.repeated = true;
   return repeatable;
 }

@@ -197,7 +197,7 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
     const bool refused = problem->status < 499 || problem->code == "no_policy";
     event.outcome = refused ? Outcome::denied : Outcome::failed;
     event.reason = problem->code;
-    event.detail = problem->detail;
+    event.detail = problem->log_detail.empty() ? problem->detail : problem->log_detail;
   }
   event.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
                            std::chrono::steady_clock::now() - exchange.begun)

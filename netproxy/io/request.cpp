@@ -113,6 +113,7 @@ Task<Answer<>> Session::admit(Exchange& exchange) {
 // True: the client's connection can be used again.
 Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
   const ForgetInjected forgets(exchange);
+  client_.expire_in(limits().idle_timeout);  // a token may have to be waited for
   Answer<> ready = co_await admit(exchange);
   if (!ready) co_return tl::unexpected(ready.error());
   client_.expire_in(limits().idle_timeout);
@@ -190,19 +191,26 @@ Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, Ups
 Task<Answer<bool>> Session::await_continue(UpstreamConnection& upstream) {
   Stream& stream = upstream.stream;
   const SteadyTime until = std::chrono::steady_clock::now() + continue_patience;
-  bool silent = upstream.inbox.empty();
+  // Until there is enough to tell an interim answer from a final one.
+  constexpr std::string_view interim = "HTTP/1.1 1";
+  const auto undecided = [&upstream, interim] {
+    const std::string_view begun = upstream.inbox.view();
+    return begun.size() < interim.size() && interim.starts_with(begun);
+  };
+  bool silent = undecided();
   while (silent && std::chrono::steady_clock::now() < until) {
     // A wake-up may only have been a session ticket: look, then wait again.
     Io state = Io::ok;
     const Result<std::size_t> got = upstream.inbox.try_fill(stream.transport(), state);
     if (!got || state == Io::end)
       co_return tl::unexpected(broken_upstream({Code::io, "the upstream closed the connection"}));
-    silent = *got == 0;
+    silent = undecided();
     if (!silent) break;
+    if (*got > 0) continue;
     const Result<bool> waited = co_await stream.wait_readable(continue_patience);
     if (!waited) co_return tl::unexpected(broken_upstream(waited.error()));
   }
-  if (!silent && !upstream.inbox.view().starts_with("HTTP/1.1 1")) co_return false;
+  if (!silent && !upstream.inbox.view().starts_with(interim)) co_return false;
   Answer<> told = co_await tell_to_continue();
   if (!told) co_return tl::unexpected(told.error());
   co_return true;

@@ -141,7 +141,7 @@ class SigningTest(Case):
             "malformed escape": (b"GET /%zz HTTP/1.1\r\nHost: p\r\n\r\n", b"400"),
             "unknown payload": (b"PUT /k HTTP/1.1\r\nHost: p\r\nContent-Length: 1\r\nx-amz-content-sha256: abc\r\n\r\nx", b"400"),
             "signed chunks": (b"PUT /k HTTP/1.1\r\nHost: p\r\nContent-Length: 1\r\n"
-                              b"x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\r\n\r\nx", b"501"),
+                              b"x-amz-decoded-content-length: 1\r\nx-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\r\n\r\nx", b"501"),
             "tunnel": (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", b"501"),
             "large head": (b"GET /k HTTP/1.1\r\nHost: p\r\nA: " + b"a" * 70000 + b"\r\n\r\n", b"431"),
             "body cut": (b"PUT /demo/cut HTTP/1.1\r\nHost: p\r\nContent-Length: 9\r\n\r\nfour", b"400"),

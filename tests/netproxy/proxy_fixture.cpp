@@ -242,11 +242,16 @@ std::optional<Result<InjectionPtr>> FakeTokens::injection_for(const InjectionPla
   return std::nullopt;
 }
 
-void FakeTokens::rejected(const InjectionPlace&, const InjectionPtr&) {
+bool FakeTokens::rejected(const InjectionPlace&, const InjectionPtr&) {
   ++rejections_;
   const std::lock_guard lock(mutex_);
+  bool renews = false;
   for (auto& [name, value] : headers_)
-    if (value == "Bearer stale") value = "Bearer fresh";
+    if (value == "Bearer stale") {
+      value = "Bearer fresh";
+      renews = true;
+    }
+  return renews;
 }
 
 ProxyFixture::ProxyFixture(ProxySettings settings)

@@ -70,7 +70,7 @@ class FakeTokens final : public TokenSource {
   std::optional<Result<InjectionPtr>> injection_for(const InjectionPlace& place,
                                                     const Done& done) override;
   bool binds(std::string_view host, std::uint16_t port) const override;
-  void rejected(const InjectionPlace& place, const InjectionPtr& injection) override;
+  bool rejected(const InjectionPlace& place, const InjectionPtr& injection) override;
 
   void bind(const std::string& host, std::vector<std::pair<std::string, std::string>> headers);
   void fail_with(std::optional<Error> error);
