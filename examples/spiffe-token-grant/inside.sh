@@ -32,7 +32,7 @@ fi
 ok "connecting to the agent's socket: not there"
 [[ -z $(find / -path /proc -prune -o -path /sys -prune -o -type s -name "${agent##*/}" -print 2>/dev/null) ]] || wrong "a socket of that name is found"
 ok "looking for it in the whole file system: not found"
-if env | grep -Eqi 'spiffe|openshell'; then wrong "a variable tells of the agent"; fi
+if env | grep -Eqi 'spiffe|^OPENSHELL_'; then wrong "a variable tells of the agent"; fi
 ok "a variable that tells of the agent: none"
 if grep -qi authorization <(grep '^> ' /tmp/curl.report | grep -v of-my-own); then wrong "curl has sent a token"; fi
 ok "a token in what curl sent: none"

@@ -51,15 +51,15 @@ start_agent() {
   # shellcheck disable=SC2154 # coproc sets it
   started+=("$agent_PID")
   read -r _ <&"${agent[0]}"
-  tell_agent "{\"do\":\"entries\",\"entries\":[{\"id\":\"$workload\"}]}" >/dev/null
-  tell_agent '{"do":"bundle"}' | sed -e 's/^{"keys"://' -e 's/}$//' >"$work/secrets/bundle.json"
+  tell_agent "{\"do\":\"entries\",\"entries\":[{\"id\":\"$workload\"}]}"
+  tell_agent '{"do":"bundle"}'
+  sed -e 's/^{"keys"://' -e 's/}$//' <<<"$answer" >"$work/secrets/bundle.json"
 }
 
+# Sets `answer`.  Not in a subshell, which has no part in a coprocess.
 tell_agent() {
-  local answer
   printf '%s\n' "$1" >&"${agent[1]}"
   read -r answer <&"${agent[0]}"
-  printf '%s\n' "$answer"
 }
 
 start_servers() {

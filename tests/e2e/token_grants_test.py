@@ -238,8 +238,8 @@ exec /usr/bin/python3 -c "$1" /
         agent = self.place.agent.path
         script = f"""
 test ! -e {agent} && test -z "$(ls -A {os.path.dirname(agent)} 2>/dev/null)" && echo hidden
-env | grep -ciE 'spiffe|openshell'
-cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -ciE 'spiffe|openshell'
+env | grep -ciE 'spiffe|^openshell_'
+cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -ciE 'spiffe|^openshell_'
 /usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("{agent}")' 2>/dev/null || echo unreachable
 """
         done = self.sandbox("looking").run("/bin/sh", "-c", script)

@@ -141,7 +141,7 @@ class GrantSandbox:
         token = os.path.join(folder, "sandbox.jwt")
         place.must("sandbox", "create", name, "--policy", place.policy, "--provider", self.provider, "--token-out", token)
         self.audit, self.log = os.path.join(machine.folder(f"grants-audit-{name}", 0o700), "audit.jsonl"), machine.log(f"grants-{name}")
-        self.options = ["--user", f"{USER}:{USER}", "--upstream-ca", place.pki.ca, "--audit-log", self.audit, "--hide", place.record]
+        self.options = ["--user", f"{USER}:{USER}", "--upstream-ca", place.pki.ca, "--audit-log", self.audit, "--hide", place.bundle]
         for host, _ in (LOGIN, ALPHA, BETA):
             self.options += ["--host-alias", f"{host}={place.address}"]
         self.grants = ["--grant-range", place.address + "/32", "--spiffe-id", ID]
