@@ -84,7 +84,7 @@ Task<bool> Session::serve_request(RequestHead request) {
 }
 
 std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
-  if (exchange.chunks) {
+  if (exchange.chunks && exchange.payload && exchange.payload->chunked) {
     const ResignedUpload::Way way{client_, inbox_, exchange.request, exchange.asked_path};
     return std::make_unique<ResignedUpload>(way, *exchange.payload->chunked,
                                             std::move(*exchange.chunks));
