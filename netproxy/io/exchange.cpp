@@ -87,7 +87,7 @@ Answer<std::optional<ClientScope>> check_client_key(const Exchange& exchange,
 Result<Payload> payload_for(const Exchange& exchange, const SigningTarget& target, bool presigned) {
   const CredentialSigning signing = exchange.verdict.endpoint->model.credential_signing;
   const RequestHead& head = exchange.request;
-  const Payload open{PayloadMode::unsigned_payload, "UNSIGNED-PAYLOAD"};
+  Payload open{PayloadMode::unsigned_payload, "UNSIGNED-PAYLOAD"};
   const bool declared = find_header(head.headers, "x-amz-content-sha256") != nullptr;
   const bool no_body = signing == CredentialSigning::sigv4_no_body;
   // S3 takes the body of a presigned URL for unsigned; other services hash it.
