@@ -72,7 +72,7 @@ std::string jwks_json(const KeySet& keys) {
   for (const VerifyingKey& key : keys)
     list.push_back({{"kty", "OKP"},
                     {"crv", "Ed25519"},
-                    {"x", base64url(key.public_key)},
+                    {"x", base64url(key.key.ed25519_bytes())},
                     {"kid", key.kid},
                     {"alg", "EdDSA"},
                     {"use", "sig"}});
