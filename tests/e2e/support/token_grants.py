@@ -1,5 +1,6 @@
 """Token grants with everything real: the issuer and the services of examples/spiffe-token-grant, an agent, a gateway of its own with a
 profile, and sandboxes whose program asks the services over kept connections."""
+import contextlib
 import json
 import os
 import subprocess
@@ -41,6 +42,8 @@ for line in sys.stdin:
         made.endheaders(body or None)
         answer = made.getresponse()
         said = {"status": answer.status, "type": answer.headers.get_content_type(), "local": local, "body": json.loads(answer.read())}
+        if made.sock is None:
+            del kept[place]  # it was said to be over
     except (OSError, ValueError, http.client.HTTPException) as error:
         kept.pop(place, None)
         said = {"status": 0, "error": f"{type(error).__name__}: {error}"}
@@ -159,7 +162,7 @@ class GrantSandbox:
 
     def start(self, *program):
         """With pipes; it is ready when it says so in a line.  Its log goes to a file."""
-        with open(self.log, "ab") as log:
+        with open(self.log, "wb") as log:
             self.process = subprocess.Popen(self.command(*program), env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                             text=True, bufsize=1, start_new_session=True)
         self.place.machine.processes.append(self.process)
@@ -188,8 +191,15 @@ class GrantSandbox:
             answers.append(self.ask(place))
         return answers
 
+    def events(self, name):
+        """What the supervisor has logged under that name; the program's own words are in between."""
+        with open(self.log, encoding="utf-8") as log:
+            lines = [json.loads(line) for line in log if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
+
     def stop(self):
         if self.process is not None:
             self.place.machine.stop(self.process)
-            self.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
             self.process.stdout.close()
