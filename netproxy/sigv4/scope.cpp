@@ -9,14 +9,16 @@ namespace keyward::netproxy {
 Result<std::optional<ClientScope>> client_scope(const RequestHead& head) {
   const auto fields = read_claim_fields(head);
   if (!fields) return fail(Code::invalid, fields.error().message);
-  if (!*fields) return std::optional<ClientScope>();
-  const ClaimFields& claim = **fields;
+  const std::optional<ClaimFields>& found = *fields;
+  if (!found) return std::optional<ClientScope>();
+  const ClaimFields& claim = *found;
   auto credential = read_credential(claim.credential, claim.algorithm);
   if (!credential) return fail(Code::invalid, "the signature's credential scope is malformed");
-  const bool hmac = claim.algorithm == SigningAlgorithm::hmac;
+  std::string region = claim.region_set;
+  if (claim.algorithm == SigningAlgorithm::hmac) region = std::move(credential->scope.region);
   return ClientScope{std::move(credential->access_key_id),
                      std::move(credential->scope.date),
-                     hmac ? std::move(credential->scope.region) : claim.region_set,
+                     std::move(region),
                      std::move(credential->scope.service),
                      claim.algorithm,
                      claim.presigned};
