@@ -42,7 +42,8 @@ ChunkResigner::ChunkResigner(const AwsChunkedBody& body, Sides sides)
       key_(std::move(sides.editor.key)),
       chain_(sides.editor.chain),
       signing_(sides.editor.chain.signing),
-      promised_(sides.content_length) {}
+      promised_(sides.content_length),
+      left_in_object_(body.decoded_length) {}
 
 S3Result<std::size_t> ChunkResigner::take(std::string_view bytes) {
   if (failure_) return tl::unexpected(*failure_);
@@ -86,7 +87,8 @@ S3Result<> ChunkResigner::write(const ChunkStep& step) {
       return write_data(step.data);
     case Kind::chunk_end:
       TRY(end_piece(chunk_size_ > max_kept_chunk ? piece_.finish() : chunks_.hash()));
-      release();
+      // There are upstreams that take an object for complete once they have its last byte.
+      if (left_in_object_ > 0) release();
       break;
     case Kind::last_chunk:
       begin_piece(0);
@@ -148,6 +150,7 @@ S3Result<> ChunkResigner::write_data(std::string_view data) {
     data.remove_prefix(part.size());
     left_in_piece_ -= part.size();
     left_in_chunk_ -= part.size();
+    left_in_object_ -= part.size();
   }
   return {};
 }
@@ -194,7 +197,7 @@ void ChunkForwarder::write(const ChunkStep& step, std::string_view taken) {
         ready_ = out_.size() - piece_size;
       break;
     case Kind::chunk_end:
-      release();
+      if (left_in_object_ > 0 || form_ == Form::decoded) release();
       if (form_ == Form::decoded && left_in_object_ == 0) --ready_;
       break;
     case Kind::end:

@@ -13,9 +13,10 @@ namespace keyward::netproxy {
 
 // Bytes in, verified bytes out.  Of a chunk that keeps its boundaries nothing is ready before its
 // signature has been verified.  Of a larger one the pieces leave while it arrives, but the last of
-// them only then.  The last chunk and the trailers are ready only once everything is verified: an
-// upstream never gets the end of a body that its author did not sign.  After an error nothing is
-// ready any more.  Holds at most one chunk and a piece (400 KiB), and allocates nothing per chunk.
+// them only then.  The end of the last chunk with data, the last chunk and the trailers are ready
+// only once everything is verified: an upstream never gets the end of a body, nor the last byte of
+// an object, that its author did not sign.  After an error nothing is ready any more.  Holds at
+// most one chunk and a piece (400 KiB), and allocates nothing per chunk.
 class ChunkPipe {
  public:
   virtual ~ChunkPipe() = default;
@@ -76,6 +77,7 @@ class ChunkResigner final : public ChunkPipe {
   ChunkChain chain_;
   ChunkSigning signing_;
   std::optional<std::uint64_t> promised_;
+  std::uint64_t left_in_object_;                      // decoded bytes that have not come yet
   std::uint64_t chunk_size_ = 0, left_in_chunk_ = 0;  // of the client's chunk
   std::uint64_t left_in_piece_ = 0;
   std::uint64_t signature_at_ = 0;  // of the piece under way, over the whole upload
