@@ -102,6 +102,13 @@ std::string_view utf8_prefix(std::string_view text, std::size_t limit) {
   return text.substr(0, limit);
 }
 
+std::string printable(std::string_view text, std::size_t limit) {
+  std::string line(text.substr(0, limit));
+  for (char& c : line)
+    if (c < ' ' || c > '~') c = '?';
+  return line;
+}
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), lower_char);

@@ -21,6 +21,13 @@ TimePoint SystemClock::now() const {
   return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
 }
 
+BootTime BootClock::now() const {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return BootTime(std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)));
+}
+
 std::string amz_date(TimePoint time) {
   const std::tm parts = utc(time);
   std::array<char, 32> text{};

@@ -21,6 +21,28 @@ class SystemClock final : public Clock {
   TimePoint now() const override;
 };
 
+// Time that nobody can set, and that goes on while the machine sleeps (CLOCK_BOOTTIME): for how
+// long something may be used.
+struct SinceBoot {
+  using duration = std::chrono::milliseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<SinceBoot>;
+  static constexpr bool is_steady = true;
+};
+using BootTime = SinceBoot::time_point;
+
+class MonotonicClock {
+ public:
+  virtual ~MonotonicClock() = default;
+  virtual BootTime now() const = 0;  // any thread
+};
+
+class BootClock final : public MonotonicClock {
+ public:
+  BootTime now() const override;
+};
+
 std::string amz_date(TimePoint time);  // "20150830T123600Z", UTC (SigV4's x-amz-date)
 // The inverse; nullopt: not exactly that form, or no such day or time.
 std::optional<TimePoint> parse_amz_date(std::string_view text);

@@ -2,11 +2,18 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <string_view>
+#include <iterator>
 
 namespace keyward {
+namespace {
+
+constexpr std::string_view reserved_prefixes[] = {"OPENSHELL_", "KEYWARD_", "LD_", "SPIFFE_"};
+constexpr std::string_view reserved_names[] = {"PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV"};
+
+}  // namespace
 
 SecretVariables take_secret_variables(const std::vector<std::string>& names) {
   SecretVariables taken;
@@ -34,6 +41,13 @@ EnvironmentMap environment_map() {
       variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return variables;
+}
+
+bool is_reserved_variable(std::string_view name) {
+  return std::find(std::begin(reserved_names), std::end(reserved_names), name) !=
+             std::end(reserved_names) ||
+         std::any_of(std::begin(reserved_prefixes), std::end(reserved_prefixes),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 }  // namespace keyward

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/secret.hpp"
@@ -18,5 +19,9 @@ using SecretVariables = std::map<std::string, Secret>;
 SecretVariables take_secret_variables(const std::vector<std::string>& names);
 
 EnvironmentMap environment_map();
+
+// A name that steers the supervisor, the loader or a shell (ld.so(8), bash(1)), or that may carry
+// identity: no provider sets it.
+bool is_reserved_variable(std::string_view name);
 
 }  // namespace keyward

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "base/bytes.hpp"
 #include "base/clock.hpp"
 
 namespace keyward::log {
@@ -94,7 +95,7 @@ std::string json_quote(std::string_view text) {
     } else if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) {
+    } else if (length == 1 && is_control(c)) {
       char escape[8];
       std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
       out += escape;

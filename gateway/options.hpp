@@ -61,6 +61,8 @@ struct ProviderCommand {
   enum class Verb { create, list, remove, attach, detach } verb = Verb::list;
   std::string type, name, sandbox, from_file, profile = "default";
   std::vector<std::string> bindings;
+  bool derived_keys = false;
+  std::vector<std::string> services, regions;  // of the derived keys
 };
 
 struct PolicyCommand {

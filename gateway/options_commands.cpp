@@ -76,6 +76,22 @@ void declare_policy(CLI::App& app, CommandArguments& all, Options& options) {
       ->check(CLI::PositiveNumber);
 }
 
+// Which secrets stay in the gateway, and for what their signing keys are handed out instead.
+void declare_derived_keys(CLI::App& create, ProviderCommand& command) {
+  CLI::Option* derived = create.add_flag(
+      "--derived-keys", command.derived_keys,
+      "AWS's secret stays in the gateway; sandboxes get signing keys of one date, region, service");
+  CLI::Option* services = add_repeatable(create, "--services", command.services,
+                                         "with --derived-keys: s3,… (repeatable or comma list)");
+  CLI::Option* regions =
+      add_repeatable(create, "--regions", command.regions,
+                     "with --derived-keys: eu-west-1,… (repeatable or comma list)");
+  for (CLI::Option* option : {services, regions}) {
+    option->delimiter(',')->needs(derived);
+    derived->needs(option);
+  }
+}
+
 void declare_provider(CLI::App& app, CommandArguments& all, Options& options) {
   using Verb = ProviderCommand::Verb;
   ProviderCommand& command = all.provider;
@@ -86,15 +102,15 @@ void declare_provider(CLI::App& app, CommandArguments& all, Options& options) {
                    {Verb::create, "create", "Store a provider's credentials, sealed"});
   create->add_option("TYPE", command.type, "aws, generic or an imported profile's id")->required();
   create->add_option("NAME", command.name, "lower-case letters, digits, hyphens")->required();
-  create
-      ->add_option("--from-file", command.from_file,
-                   "KEY=VALUE lines or an AWS credentials file, 0600; - is standard input")
-      ->required();
+  create->add_option("--from-file", command.from_file,
+                     "KEY=VALUE lines or an AWS credentials file, 0600; - is standard input; "
+                     "none where TYPE's profile has token grants");
   create->add_option("--profile", command.profile, "profile of an AWS credentials file")
       ->capture_default_str();
   add_repeatable(*create, "--bind", command.bindings,
                  "HOST[:PORT][/PATH] where the credentials may be used (repeatable; default: the "
                  "endpoints of TYPE's profile)");
+  declare_derived_keys(*create, command);
   declare_verb(*provider, options, command, {Verb::list, "list", "List providers; no secrets"});
   CLI::App* remove =
       declare_verb(*provider, options, command, {Verb::remove, "delete", "Delete one"});

@@ -13,6 +13,7 @@
 #include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
 #include "gateway/reload.hpp"
+#include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/server.hpp"
 #include "gateway/store/key_command.hpp"
 #include "gateway/store/sealing.hpp"
@@ -92,6 +93,14 @@ void protect_memory() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+// Each supervisor holds a connection, and the customary soft limit is 1024.
+void allow_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -141,6 +150,7 @@ Result<std::unique_ptr<HttpServer>> start_http(const ServeOptions& options, cons
 Result<> serve(const ServeOptions& options, const std::string& operator_socket) {
   ::umask(077);
   protect_memory();
+  allow_connections();
   const sigset_t signals = block_signals();
   TRY(check(options));
   const SystemClock clock;
@@ -157,7 +167,7 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
     TRY_ASSIGN(settings.tls, LiveTls::create(tls));
   }
   TRY_ASSIGN(const Secret store_key, read_key(options));
-  TRY_ASSIGN(const auto store, open_store(options.database, store_key));
+  TRY_ASSIGN(const auto store, open_store(options.database, store_key, grants_rule()));
   TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
   Issuer issuer(*ring, options.gateway_id, token_life, *store);

@@ -41,6 +41,24 @@ std::optional<std::size_t> best_binding(const BoundAwsCredentials& credentials,
 
 }  // namespace
 
+BoundAwsCredentials BoundAwsCredentials::clone() const {
+  return {provider, bindings, keys.clone(), expires};
+}
+
+std::optional<Credentials> without_old_keys(const Credentials& credentials, TimePoint now) {
+  const auto is_old = [&](const DerivedKey& key) { return key.validity.not_after <= now; };
+  const auto has_old = [&](const BoundAwsCredentials& bound) {
+    return std::any_of(bound.keys.derived_keys.begin(), bound.keys.derived_keys.end(), is_old);
+  };
+  if (std::none_of(credentials.aws.begin(), credentials.aws.end(), has_old)) return std::nullopt;
+  Credentials rest;
+  for (const BoundAwsCredentials& bound : credentials.aws) {
+    rest.aws.push_back(bound.clone());
+    std::erase_if(rest.aws.back().keys.derived_keys, is_old);
+  }
+  return rest;
+}
+
 Placeholder make_placeholder() {
   std::string letters = random_text(40, secret_alphabet);
   return {"AKIA" + random_text(16, key_id_alphabet), Secret::take(letters)};

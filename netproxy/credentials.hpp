@@ -21,11 +21,16 @@ struct BoundAwsCredentials {
   std::vector<EndpointBinding> bindings;  // empty = usable nowhere
   AwsCredentials keys;
   std::optional<TimePoint> expires;  // unusable from then on
+
+  BoundAwsCredentials clone() const;
 };
 
 struct Credentials {
   std::vector<BoundAwsCredentials> aws;
 };
+
+// A copy without the derived keys whose time is over; none: all of them are still good.
+std::optional<Credentials> without_old_keys(const Credentials& credentials, TimePoint now);
 
 // The key pair that the sandboxed program holds instead of real ones: random, well-formed, one per
 // sandbox.

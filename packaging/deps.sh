@@ -14,7 +14,7 @@ build=(
   nlohmann-json3-dev libyaml-cpp-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev
   libexpected-dev libsqlite3-dev libpq-dev libpugixml-dev doctest-dev zlib1g-dev
 )
-demo=(awscli openssl curl iproute2 python3-venv)
+demo=(awscli openssl curl iproute2 python3-venv python3-cryptography)
 test=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base postgresql

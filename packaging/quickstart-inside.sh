@@ -10,7 +10,7 @@ wrong() {
 }
 
 printf '      what the program sees: user %s, AWS_ACCESS_KEY_ID=%s, HTTPS_PROXY=%s\n' "$(id -u)" "$AWS_ACCESS_KEY_ID" "$HTTPS_PROXY"
-printf 'PLACEHOLDER %s %s\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY"
+printf 'KEPT %s %s\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY"
 
 cd /tmp
 head -c $((20 << 20)) /dev/urandom >upload

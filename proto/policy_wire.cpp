@@ -73,8 +73,8 @@ v1::NetworkEndpoint to_wire(const EndpointModel& model) {
   for (const std::string& range : model.allowed_ips) endpoint.add_allowed_ips(range);
   endpoint.set_allow_encoded_slash(model.allow_encoded_slash);
   endpoint.set_path(model.path);
-  if (model.credential_signing == CredentialSigning::sigv4)
-    endpoint.set_credential_signing("sigv4");
+  for (const netproxy::CredentialSigningName& known : netproxy::credential_signings)
+    if (model.credential_signing == known.value) endpoint.set_credential_signing(known.text);
   endpoint.set_signing_service(model.signing_service);
   endpoint.set_signing_region(model.signing_region);
   if (!model.credential_provider.empty())
@@ -151,9 +151,9 @@ Result<EndpointModel> from_wire(const v1::NetworkEndpoint& endpoint) {
   model.allowed_ips.assign(endpoint.allowed_ips().begin(), endpoint.allowed_ips().end());
   model.allow_encoded_slash = endpoint.allow_encoded_slash();
   model.path = endpoint.path();
-  if (endpoint.credential_signing() == "sigv4")
-    model.credential_signing = CredentialSigning::sigv4;
-  else if (!endpoint.credential_signing().empty())
+  for (const netproxy::CredentialSigningName& known : netproxy::credential_signings)
+    if (endpoint.credential_signing() == known.text) model.credential_signing = known.value;
+  if (model.credential_signing == CredentialSigning::none && !endpoint.credential_signing().empty())
     return fail(Code::unsupported,
                 "credential_signing: " + endpoint.credential_signing().substr(0, 64) +
                     " is not served by this version");

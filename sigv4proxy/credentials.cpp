@@ -73,12 +73,8 @@ FetcherSettings fetcher_settings(const CredentialDeps& deps) {
   FetcherSettings settings;
   settings.http.ca_pem = deps.trust_pem;
   settings.http.deadline = service_deadline;
-  settings.http.resolve =
-      [&names = deps.names](const std::string& host) -> Result<std::vector<std::string>> {
-    TRY_ASSIGN(const auto found, netproxy::look_up(names, host));
-    std::vector<std::string> addresses;
-    for (const netproxy::Address& address : found) addresses.push_back(to_string(address));
-    return addresses;
+  settings.http.resolve = [&names = deps.names](const std::string& host) {
+    return netproxy::look_up(names, host);
   };
   settings.region = deps.region;
   settings.sts_endpoint = variable(deps.environment, "AWS_ENDPOINT_URL_STS");

@@ -9,7 +9,9 @@
 
 #include "base/file.hpp"
 #include "identity/rpc/tls_files.hpp"
+#include "identity/spiffe/endpoint.hpp"
 #include "netproxy/policy/yaml.hpp"
+#include "supervisor/grant_settings.hpp"
 #include "supervisor/local_credentials.hpp"
 #include "supervisor/trust.hpp"
 
@@ -106,20 +108,6 @@ Result<netproxy::ProxySettings> proxy_settings(const RunOptions& options) {
   return settings;
 }
 
-// The Workload API's socket as a path (SPIFFE Workload Endpoint, section 4).  An abstract or TCP
-// endpoint cannot be hidden by a mount, so it is refused.
-Result<std::string> workload_socket(const EnvironmentMap& environment, const std::string& name) {
-  std::string text = value_of(environment, name);
-  if (text.empty()) return text;
-  if (text.starts_with("unix:")) text.erase(0, 5);
-  if (text.starts_with("//")) text.erase(0, 2);
-  if (!text.starts_with('/'))
-    return fail(Code::invalid, name +
-                                   ": must be a socket with an absolute path; a TCP or abstract "
-                                   "endpoint cannot be hidden");
-  return text;
-}
-
 // What the sandbox must not see (design: every secret's directory is covered).
 Result<> collect_hidden(Config& config) {
   config.hidden = config.options.hidden;
@@ -131,10 +119,11 @@ Result<> collect_hidden(Config& config) {
     }
   if (!config.options.local_credentials_file.empty())
     config.hidden.push_back(config.options.local_credentials_file);
-  for (const char* name :
-       {"OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET", "SPIFFE_ENDPOINT_SOCKET"}) {
-    TRY_ASSIGN(std::string path, workload_socket(config.environment, name));
-    if (!path.empty()) config.hidden.push_back(std::move(path));
+  for (const char* name : {identity::workload_socket_variable, identity::spiffe_socket_variable}) {
+    const std::string text = value_of(config.environment, name);
+    if (text.empty()) continue;
+    TRY_ASSIGN(auto endpoint, identity::parse_workload_endpoint(name, text));
+    config.hidden.push_back(std::move(endpoint.path));
   }
   config.hidden_if_present = {service_account_volume, "/run/keyward", "/run/keyward-gateway",
                               "/var/lib/keyward", "/var/log/keyward"};
@@ -203,6 +192,10 @@ Result<Config> load_config(RunOptions options, EnvironmentMap environment) {
     TRY_ASSIGN(config.local, local_settings(config.options));
   }
   TRY_ASSIGN(config.proxy, proxy_settings(config.options));
+  if (config.gateway) {
+    TRY_ASSIGN(config.gateway->grants,
+               grant_settings(config.options, config.environment, config.proxy));
+  }
   TRY(collect_hidden(config));
   config.audit_file =
       config.options.audit_file.empty() ? default_audit_file : config.options.audit_file;

@@ -14,6 +14,7 @@
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/child_environment.hpp"
 #include "supervisor/options.hpp"
+#include "supervisor/token_grants.hpp"
 
 namespace keyward::supervisor {
 
@@ -30,6 +31,7 @@ struct GatewaySettings {
   std::string control_socket;         // KEYWARD_CONTROL_SOCKET; empty = default_control_path()
   unsigned poll_seconds = 10;
   std::optional<log::Level> push_level = log::Level::info;  // OPENSHELL_LOG_PUSH_LEVEL; none: off
+  TokenGrantSettings grants;
 };
 
 // From OPENSHELL_ENDPOINT and its companions, whether or not an endpoint is set.

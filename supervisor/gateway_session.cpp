@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 
+#include "base/jitter.hpp"
 #include "base/log.hpp"
 
 namespace keyward::supervisor {
@@ -84,6 +85,7 @@ GatewaySession::GatewaySession(SessionInputs& inputs)
     : settings_(inputs.settings),
       policy_(inputs.policy),
       credentials_(inputs.credentials),
+      grants_(inputs.grants),
       clock_(inputs.clock) {}
 
 void GatewaySession::start_log_push() {
@@ -198,13 +200,21 @@ void GatewaySession::take_environment(identity::ProviderEnvironment environment)
                                    {"revision", std::to_string(environment.revision)}});
   credentials_.set(
       std::make_shared<const netproxy::Credentials>(std::move(environment.credentials)));
+  grants_.replace(std::move(environment.grants));
+}
+
+// Without the gateway's help: derived keys end while it is away, too.
+void GatewaySession::drop_old_keys() {
+  auto rest = netproxy::without_old_keys(*credentials_.get(), clock_.now());
+  if (rest) credentials_.set(std::make_shared<const netproxy::Credentials>(std::move(*rest)));
 }
 
 void GatewaySession::run(const std::stop_token& stop) {
   const std::chrono::seconds interval(settings_.poll_seconds);
   std::unique_lock lock(wait_mutex_);
   while (!stop.stop_requested()) {
-    wait_.wait_for(lock, stop, interval, [] { return false; });
+    // A fifth earlier or later, so that supervisors that began together do not poll together.
+    wait_.wait_for(lock, stop, interval * (0.8 + 0.4 * random_fraction()), [] { return false; });
     if (stop.stop_requested()) return;
     try {
       poll_once();
@@ -215,6 +225,7 @@ void GatewaySession::run(const std::stop_token& stop) {
 }
 
 void GatewaySession::poll_once() {
+  drop_old_keys();
   const std::string id = slot_.get()->sandbox_id;
   auto config = client_->get_sandbox_config(id);
   if (!config && config.error().grpc_code == identity::grpc_unauthenticated) {
@@ -237,7 +248,7 @@ void GatewaySession::note_poll_failure(const RpcError& error) {
   poll_failing_ = true;
   if (ends_authority(error))
     lose_authority(error.message);
-  else if (slot_.get()->expires <= clock_.now())
+  else if (refresher_->has_ended())
     lose_authority("the token has expired and the gateway cannot be asked");
 }
 
@@ -247,6 +258,8 @@ void GatewaySession::lose_authority(std::string_view reason) {
   environment_revision_.reset();
   policy_.set(nullptr);
   credentials_.set(std::make_shared<const netproxy::Credentials>());
+  // Until the grants are known again, no place is known to need none.
+  grants_.replace({{}, {{std::nullopt, "token grants: the gateway's authority is lost"}}});
   log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
 }
 
@@ -259,13 +272,14 @@ void GatewaySession::update(const identity::SandboxConfig& config) {
   const bool new_policy =
       !loaded_ || config.config_revision != config_revision_ || config.policy_hash != policy_hash_;
   const bool new_environment = config.provider_env_revision != environment_revision_;
+  // Credentials first: what a policy opens may need a token.  The next poll tries both again.
+  if (new_environment && !update_environment(config.provider_env_revision)) return;
   if (new_policy) {
     const Result<> taken = take_policy(config);
     if (!taken) refuse_policy(config, taken.error());
     report(config.version, taken ? std::string() : taken.error().what);
   }
   loaded_ = true;
-  if (new_environment) update_environment(config.provider_env_revision);
   remember(config);
 }
 
@@ -277,12 +291,16 @@ void GatewaySession::refuse_policy(const identity::SandboxConfig& config, const 
               {"effect", retain ? "the last valid policy stays" : "everything is denied"}});
 }
 
-void GatewaySession::update_environment(std::uint64_t revision) {
+bool GatewaySession::update_environment(std::uint64_t revision) {
   auto environment = client_->get_provider_environment(slot_.get()->sandbox_id);
-  if (environment) return take_environment(std::move(*environment));
+  if (environment) {
+    take_environment(std::move(*environment));
+    return true;
+  }
   // The old material may have been taken away: it is kept only until the next poll asks again.
   log::warn("credentials_not_updated",
             {{"revision", std::to_string(revision)}, {"detail", environment.error().message}});
+  return false;
 }
 
 void GatewaySession::report(std::uint32_t version, const std::string& load_error) {

@@ -26,6 +26,7 @@
 #include "supervisor/debug_answer.hpp"
 #include "supervisor/log_push.hpp"
 #include "supervisor/presence.hpp"
+#include "supervisor/token_grants.hpp"
 
 namespace keyward::supervisor {
 
@@ -35,6 +36,7 @@ struct SessionInputs {
   Secret token;                                  // OPENSHELL_SANDBOX_TOKEN; may be empty
   Snapshot<netproxy::Policy>& policy;            // null: everything is denied
   Snapshot<netproxy::Credentials>& credentials;  // never null once started
+  TokenGrants& grants;
   const Clock& clock;
 };
 
@@ -71,6 +73,7 @@ class GatewaySession final : public DebugTarget {
   Result<> open_control_socket();
   void start_log_push();
   void take_environment(identity::ProviderEnvironment environment);
+  void drop_old_keys();
   Result<> take_policy(const identity::SandboxConfig& config);
 
   void run(const std::stop_token& stop);
@@ -78,7 +81,7 @@ class GatewaySession final : public DebugTarget {
   void remember(const identity::SandboxConfig& config);
   void update(const identity::SandboxConfig& config);
   void refuse_policy(const identity::SandboxConfig& config, const Error& error);
-  void update_environment(std::uint64_t revision);
+  bool update_environment(std::uint64_t revision);
   void note_poll_failure(const identity::RpcError& error);
   void lose_authority(std::string_view reason);
   void report(std::uint32_t version, const std::string& load_error);
@@ -86,6 +89,7 @@ class GatewaySession final : public DebugTarget {
   const GatewaySettings& settings_;
   Snapshot<netproxy::Policy>& policy_;
   Snapshot<netproxy::Credentials>& credentials_;
+  TokenGrants& grants_;
   const Clock& clock_;
 
   identity::TokenSlot slot_;

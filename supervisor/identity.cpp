@@ -16,8 +16,10 @@ Result<> start_local(Identity& identity, LocalSettings& local) {
 
 Result<> start_session(Identity& identity, const GatewaySettings& settings,
                        SecretVariables& secrets, const Clock& clock) {
-  SessionInputs inputs{settings, std::move(secrets["OPENSHELL_SANDBOX_TOKEN"]), identity.policy,
-                       identity.credentials, clock};
+  identity.grants = std::make_unique<TokenGrants>(settings.grants, clock);
+  SessionInputs inputs{settings,         std::move(secrets["OPENSHELL_SANDBOX_TOKEN"]),
+                       identity.policy,  identity.credentials,
+                       *identity.grants, clock};
   TRY_ASSIGN(identity.session, GatewaySession::start(std::move(inputs)));
   identity.initial_policy = identity.session->initial_policy();
   identity.provided = identity.session->provided();

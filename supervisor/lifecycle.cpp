@@ -94,7 +94,7 @@ Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& 
              netproxy::Proxy::start(
                  std::move(sandbox.listener), config.proxy,
                  {identity.policy, identity.credentials, identity.placeholder, *running.authority,
-                  *running.audit, *running.client_identity, clock}));
+                  *running.audit, *running.client_identity, clock, identity.grants.get()}));
   return running;
 }
 

@@ -21,6 +21,8 @@ Environment (gateway mode; removed from the sandbox's environment):
   OPENSHELL_ENDPOINT            https://HOST:PORT, or http:// where HOST is a loopback address
   OPENSHELL_TLS_CA              the CA of the gateway; OPENSHELL_TLS_CERT and OPENSHELL_TLS_KEY: a client certificate
   OPENSHELL_SANDBOX_TOKEN_FILE  file with the sandbox's token; or OPENSHELL_SANDBOX_TOKEN: the token itself
+  OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET
+                                the SPIFFE Workload API for token grants, a unix socket; else SPIFFE_ENDPOINT_SOCKET
 
 Exit codes:
   N    the program's own          126  it is not executable       78   an isolation layer that was asked for is missing
@@ -92,11 +94,22 @@ void declare_proxy_options(CLI::App& run, RunOptions& options) {
       ->check(CLI::Range(1, 64));
 }
 
+void declare_grant_options(CLI::App& run, RunOptions& options) {
+  run.add_option("--spiffe-id", options.spiffe_id,
+                 "identity that token grants are asked for with (default: the only one that the "
+                 "Workload API has for this supervisor)");
+  run.add_option("--grant-range", options.grant_ranges,
+                 "where token endpoints may be besides public addresses: an address range, "
+                 "`loopback`, or `cluster` for http to NAME.NAMESPACE.svc (repeatable)")
+      ->allow_extra_args(false);
+}
+
 CLI::App* declare_run(CLI::App& app, RunOptions& options) {
   CLI::App* run =
       app.add_subcommand("run", "start the sandbox and run a program in it (the default)");
   declare_sandbox_options(*run, options);
   declare_proxy_options(*run, options);
+  declare_grant_options(*run, options);
   run->add_option("command", options.command, "the program and its arguments, after `--`");
   run->positionals_at_end();
   run->footer(run_footer);

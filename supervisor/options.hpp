@@ -21,6 +21,8 @@ struct RunOptions {
   std::string upstream_ca_file;           // adds to the trust store
   std::string upstream_ca_only_file;      // replaces it
   std::vector<std::string> hidden;        // --hide
+  std::string spiffe_id;                  // of the grants' JWT-SVIDs; empty: the only one
+  std::vector<std::string> grant_ranges;  // --grant-range RANGE|loopback|cluster
   std::string user;                       // NAME|UID[:GID]
   isolation::Level level = isolation::Level::strict;
   std::string directory;  // --workdir

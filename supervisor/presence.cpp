@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "base/jitter.hpp"
 #include "base/log.hpp"
 
 namespace keyward::supervisor {
@@ -29,7 +30,7 @@ void Presence::run(const std::stop_token& stop) {
     last = good ? "" : detail;
     pause = good ? shortest_pause : std::min(2 * pause, longest_pause);
     std::unique_lock lock(mutex_);
-    wait_.wait_for(lock, stop, pause, [] { return false; });
+    wait_.wait_for(lock, stop, pause + random_fraction() * spread, [] { return false; });
   }
 }
 

@@ -22,6 +22,9 @@ class Presence {
   ~Presence() = default;
 
   static constexpr std::chrono::seconds shortest_pause{1}, longest_pause{30};
+  // Up to so much is added to each pause, at random: a gateway that comes back is not met by all of
+  // its supervisors in one second.
+  static constexpr std::chrono::milliseconds spread{4000};
   // After a session that lasted this long the pauses begin anew.
   static constexpr std::chrono::seconds good_session{20};
 

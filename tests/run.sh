@@ -45,7 +45,7 @@ say "looking for the Debian packages"
 packaging/deps.sh $purpose
 if [[ $list == 0 ]]; then
   if wants unit isolation escape netns gates; then build asan "the tests, under the address and undefined-behaviour sanitizers"; fi
-  if wants e2e gates quickstart bench; then build release "the programs"; fi
+  if wants e2e gates quickstart token-grant-demo bench; then build release "the programs"; fi
   if wants fuzz; then build fuzz "fuzz targets"; fi
   if [[ $all == 1 ]] && wants tsan; then build tsan "tests under the thread sanitizer"; fi
 fi

@@ -29,10 +29,18 @@ void print_sandboxes(const std::vector<SandboxInfo>& rows) {
   print(table(cells));
 }
 
+// What sandboxes get of it.
+std::string handed_out(const ProviderInfo& row) {
+  if (row.derived_services.empty()) return "as they are";
+  return "keys of " + joined(row.derived_services) + " in " + joined(row.derived_regions);
+}
+
 void print_providers(const std::vector<ProviderInfo>& rows) {
-  std::vector<std::vector<std::string>> cells = {{"NAME", "TYPE", "CREDENTIALS", "BOUND TO"}};
+  std::vector<std::vector<std::string>> cells = {
+      {"NAME", "TYPE", "CREDENTIALS", "HANDED OUT", "BOUND TO"}};
   for (const ProviderInfo& row : rows)
-    cells.push_back({row.name, row.type, joined(row.credential_names), joined(row.bindings)});
+    cells.push_back(
+        {row.name, row.type, joined(row.credential_names), handed_out(row), joined(row.bindings)});
   print(table(cells));
 }
 
@@ -74,15 +82,23 @@ Result<> create_sandbox(OperatorClient& client, const SandboxCommand& command, b
                   "; then: gateway sandbox token " + command.name + " --out FILE");
 }
 
-Result<> create_provider(OperatorClient& client, const ProviderCommand& command, bool json) {
+// Without a file none: the gateway knows whether the type can do without.
+Result<CredentialsFile> read_credentials(const ProviderCommand& command) {
+  if (command.from_file.empty()) return CredentialsFile{};
   Result<Secret> text = command.from_file == "-"
                             ? read_stdin()
                             : read_secret_file(command.from_file, credentials_limit);
   if (!text) return tl::unexpected(text.error());
   auto read = parse_credentials(text->reveal(), command.profile);
   if (!read) return fail_at("--from-file " + command.from_file, read.error());
-  const NewProvider request{command.name, command.type, std::move(read->credentials),
-                            std::move(read->config), command.bindings};
+  return read;
+}
+
+Result<> create_provider(OperatorClient& client, const ProviderCommand& command, bool json) {
+  TRY_ASSIGN(CredentialsFile read, read_credentials(command));
+  const NewProvider request{command.name,           command.type,     std::move(read.credentials),
+                            std::move(read.config), command.bindings, command.derived_keys,
+                            command.services,       command.regions};
   TRY_ASSIGN(const ProviderInfo made, client.create_provider(request));
   print(json ? provider_json(made) + "\n" : made.id + "  " + made.name + "\n");
   return {};

@@ -58,7 +58,9 @@ std::string provider_json(const ProviderInfo& provider) {
                         {"created", iso_time(provider.created)},
                         {"credentials", provider.credential_names},
                         {"config", provider.config},
-                        {"bindings", provider.bindings}}
+                        {"bindings", provider.bindings},
+                        {"derived_services", provider.derived_services},
+                        {"derived_regions", provider.derived_regions}}
       .dump();
 }
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/cli/output.hpp"
@@ -38,12 +39,21 @@ nlohmann::json json_of(const DraftInfo& draft) {
           {"created", iso_time(draft.created)}};
 }
 
+nlohmann::json json_of(const GrantInfo& grant) {
+  return {{"credential", grant.credential}, {"grant_type", grant.grant_type},
+          {"server", grant.server},         {"header", grant.header},
+          {"audience", grant.audience},     {"overrides", grant.overrides}};
+}
+
 nlohmann::json json_of(const ProfileInfo& profile) {
+  auto grants = nlohmann::json::array();
+  for (const GrantInfo& grant : profile.grants) grants.push_back(json_of(grant));
   return {{"id", profile.id},
           {"source", profile.source},
           {"display_name", profile.display_name},
           {"variables", profile.variables},
           {"endpoints", profile.endpoints},
+          {"grants", grants},
           {"resource_version", profile.resource_version}};
 }
 
@@ -63,7 +73,7 @@ std::size_t steering(std::string_view text) {
   const auto within = [](unsigned value, unsigned first, unsigned last) {
     return value >= first && value <= last;
   };
-  if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
+  if (is_control(text[0])) return 1;
   if (byte(0) == 0xc2 && within(byte(1), 0x80, 0x9f)) return 2;
   if (byte(0) == 0xd8 && byte(1) == 0x9c) return 2;  // U+061C
   if (byte(0) != 0xe2) return 0;
@@ -93,11 +103,21 @@ void print_drafts(const std::vector<DraftInfo>& drafts) {
   std::fputs(table(cells).c_str(), stdout);
 }
 
+// NAME=GRANT_TYPE@SERVER for each.
+std::string grants_of(const ProfileInfo& profile) {
+  std::vector<std::string> words;
+  for (const GrantInfo& grant : profile.grants)
+    words.push_back(grant.credential + "=" + grant.grant_type +
+                    (grant.server.empty() ? "" : "@" + grant.server));
+  return shown(joined(words));
+}
+
 void print_profiles(const std::vector<ProfileInfo>& profiles) {
-  std::vector<std::vector<std::string>> cells = {{"ID", "SOURCE", "VARIABLES", "ENDPOINTS"}};
+  std::vector<std::vector<std::string>> cells = {
+      {"ID", "SOURCE", "VARIABLES", "GRANTS", "ENDPOINTS"}};
   for (const ProfileInfo& profile : profiles)
-    cells.push_back(
-        {profile.id, profile.source, joined(profile.variables), joined(profile.endpoints)});
+    cells.push_back({profile.id, profile.source, joined(profile.variables), grants_of(profile),
+                     joined(profile.endpoints)});
   std::fputs(table(cells).c_str(), stdout);
 }
 

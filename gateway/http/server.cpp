@@ -83,10 +83,10 @@ class Server final : public HttpServer {
 
   Result<> open(const tcp::endpoint& endpoint) {
     boost::system::error_code error;
-    error = acceptor_.open(endpoint.protocol(), error);
-    if (!error) error = acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) error = acceptor_.bind(endpoint, error);
-    if (!error) error = acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    (void)acceptor_.open(endpoint.protocol(), error);
+    if (!error) (void)acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) (void)acceptor_.bind(endpoint, error);
+    if (!error) (void)acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error) return fail(Code::io, "--http-listen: " + error.message());
     port_ = acceptor_.local_endpoint(error).port();
     asio::co_spawn(context_, accept_all(), asio::detached);
@@ -135,7 +135,7 @@ class Server final : public HttpServer {
       open = !unsent && response.keep_alive();
     }
     boost::system::error_code error;
-    error = stream.socket().shutdown(tcp::socket::shutdown_send, error);
+    (void)stream.socket().shutdown(tcp::socket::shutdown_send, error);
   }
 
   Handler handler_;

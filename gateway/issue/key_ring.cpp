@@ -39,7 +39,9 @@ Result<RetiredKey> read_retired(const std::string& path) {
   TRY_ASSIGN(const std::string pem, read_file(path));
   auto public_key = identity::parse_public_key_pem(pem);
   if (!public_key) return fail_at(path, std::move(public_key).error());
-  RetiredKey retired{{identity::key_id(*public_key), std::move(*public_key)}, {}, path};
+  auto key = PublicKey::ed25519(*public_key);
+  if (!key) return fail_at(path, std::move(key).error());
+  RetiredKey retired{{identity::key_id(*public_key), std::move(*key)}, {}, path};
   if (retired.key.kid != fs::path(path).stem().string())
     return fail(Code::invalid, path + ": is not the key " + fs::path(path).stem().string() +
                                    "; a retired key's file is named after its key id");

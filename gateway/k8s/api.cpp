@@ -90,7 +90,7 @@ class HttpKubernetesApi final : public KubernetesApi {
     TRY_ASSIGN(request.url, parse_url(access_.url + path));
     TRY_ASSIGN(request.bearer, own_token(access_));
     request.method = method;
-    request.body = std::move(body);
+    request.body = Secret::take(body);
     TRY_ASSIGN(const auto response, identity::send_http(settings_of(access_), request));
     if (response.status == 404) return fail(Code::not_found, path + ": not found");
     if (response.status / 100 != 2)

@@ -31,7 +31,9 @@ ProviderInfo info_of(const v1::ProviderRecord& record) {
           time_of(record.created_at_ms()),
           {record.credential_names().begin(), record.credential_names().end()},
           {record.bindings().begin(), record.bindings().end()},
-          {record.config().begin(), record.config().end()}};
+          {record.config().begin(), record.config().end()},
+          {record.derived_keys().services().begin(), record.derived_keys().services().end()},
+          {record.derived_keys().regions().begin(), record.derived_keys().regions().end()}};
 }
 
 PolicyInfo info_of(const v1::PolicyRecord& record) {
@@ -141,6 +143,11 @@ class Client final : public OperatorClient {
       (*request.mutable_credentials())[name] = std::string(value.reveal());
     request.mutable_config()->insert(provider.config.begin(), provider.config.end());
     for (const std::string& binding : provider.bindings) request.add_bindings(binding);
+    if (provider.derived_keys) {
+      v1::DerivedKeyScopes& scopes = *request.mutable_derived_keys();
+      for (const std::string& service : provider.derived_services) scopes.add_services(service);
+      for (const std::string& region : provider.derived_regions) scopes.add_regions(region);
+    }
     v1::ProviderRecord record;
     const Result<> done = call(&v1::Operator::Stub::CreateProvider, request, record);
     for (auto& [name, value] : *request.mutable_credentials()) wipe(value.data(), value.size());

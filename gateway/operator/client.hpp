@@ -28,6 +28,7 @@ struct ProviderInfo {
   TimePoint created;
   std::vector<std::string> credential_names, bindings;
   std::map<std::string, std::string> config;
+  std::vector<std::string> derived_services, derived_regions;  // none: no derived keys
 };
 
 struct TokenInfo {
@@ -65,6 +66,8 @@ struct NewProvider {
   std::map<std::string, Secret> credentials;
   std::map<std::string, std::string> config;
   std::vector<std::string> bindings;
+  bool derived_keys = false;  // the secret stays in the gateway
+  std::vector<std::string> derived_services, derived_regions;
 };
 
 class OperatorClient {

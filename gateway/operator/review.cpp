@@ -50,6 +50,20 @@ Result<DraftInfo> info_of(const v1::PolicyChunk& chunk) {
   return info;
 }
 
+GrantInfo info_of(const v1::ProviderProfileCredential& credential) {
+  const v1::ProviderCredentialTokenGrant& grant = credential.token_grant();
+  GrantInfo info;
+  info.credential = credential.name();
+  info.grant_type = grant.grant_type().empty() ? "client_credentials" : grant.grant_type();
+  info.server = grant.issuer().empty() ? grant.token_endpoint() : grant.issuer();
+  info.header = credential.header_name().empty() ? "authorization" : credential.header_name();
+  info.audience = grant.audience();
+  for (const auto& each : grant.audience_overrides())
+    info.overrides.push_back(
+        each.host() + (each.port() == 0 ? "" : ":" + std::to_string(each.port())) + each.path());
+  return info;
+}
+
 ProfileInfo info_of(const v1::ProviderProfile& profile) {
   ProfileInfo info{profile.id(), profile.source(),          profile.display_name(), {},
                    {},           profile.resource_version()};
@@ -57,6 +71,8 @@ ProfileInfo info_of(const v1::ProviderProfile& profile) {
     info.variables.insert(info.variables.end(), credential.env_vars().begin(),
                           credential.env_vars().end());
   info.endpoints = words_of(profile.endpoints());
+  for (const auto& credential : profile.credentials())
+    if (credential.has_token_grant()) info.grants.push_back(info_of(credential));
   return info;
 }
 

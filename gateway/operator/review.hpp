@@ -18,10 +18,20 @@ struct DraftInfo {
   TimePoint created;
 };
 
+// A credential that an authorization server gives, for as long as it is needed.
+struct GrantInfo {
+  std::string credential, grant_type;
+  std::string server;  // its token endpoint or its issuer; empty: the JWT-SVID itself is the token
+  std::string header;
+  std::string audience;
+  std::vector<std::string> overrides;  // HOST[:PORT][/PATH], parts that are the endpoint's left out
+};
+
 struct ProfileInfo {
   std::string id, source, display_name;
   std::vector<std::string> variables, endpoints;
   std::uint64_t resource_version = 0;
+  std::vector<GrantInfo> grants{};
 };
 
 class ReviewClient {

@@ -1,7 +1,4 @@
 #include "gateway/rpc/config_changes.hpp"
-
-#include <mutex>
-
 #include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/policy_merge.hpp"
 #include "gateway/rpc/sandbox_spec.hpp"
@@ -103,47 +100,30 @@ Result<> check_static_part(const SandboxRow& sandbox, const PolicyRow& next) {
               "here");
 }
 
-// What the request adds to the sandbox's annotations; the whole is read with every poll, and so is
-// limited as a whole.
-Result<std::map<std::string, std::string>> merged_annotations(
-    const v1::UpdateConfigRequest& request, const SandboxRow& sandbox) {
-  TRY(check_annotations(request.annotations()));
+// Annotations are read with every poll, and so are limited as a whole.
+Result<> check_added_annotations(const v1::UpdateConfigRequest& request,
+                                 const SandboxRow& sandbox) {
+  if (request.annotations().empty()) return {};
   auto all = request.annotations();
   all.insert(sandbox.notes.annotations.begin(), sandbox.notes.annotations.end());
-  if (!request.annotations().empty()) TRY(check_annotations(all));
-  return std::map<std::string, std::string>(all.begin(), all.end());
-}
-
-// From reading the annotations to writing them back, for the calls of this process: the store
-// writes them apart from the resource version, by which other gateways' calls are noticed.
-std::mutex annotations_mutex;
-
-// Annotations are written over those that were read, so that nobody may have written since.
-Result<> touch(const CallContext& call, const v1::UpdateConfigRequest& request,
-               const SandboxRow& sandbox) {
-  const std::uint64_t expected = request.expected_resource_version();
-  if (request.annotations().empty()) return call.store().touch_sandbox(sandbox.id, expected);
-  if (expected != 0 && expected != sandbox.resource_version)
-    return fail(Code::conflict,
-                "the sandbox's resource version is not " + std::to_string(expected));
-  return call.store().touch_sandbox(sandbox.id, sandbox.resource_version);
+  return check_annotations(all);
 }
 
 Result<> change_policy(const CallContext& call, const v1::UpdateConfigRequest& request,
                        v1::UpdateConfigResponse& response) {
-  std::unique_lock lock(annotations_mutex, std::defer_lock);
-  if (!request.annotations().empty()) lock.lock();
   TRY_ASSIGN(const SandboxRow sandbox, find_sandbox(call, request.name(), request.workspace()));
-  TRY_ASSIGN(const auto annotations, merged_annotations(request, sandbox));
+  TRY(check_added_annotations(request, sandbox));
   TRY_ASSIGN(const WirePolicy policy, changed_policy(request, sandbox));
   TRY_ASSIGN(PolicyRow row, policy_row(policy, call.now()));
   TRY(check_static_part(sandbox, row));
   row.provenance.insert(request.annotations().begin(), request.annotations().end());
-  TRY(touch(call, request, sandbox));
+  TRY(call.store().touch_sandbox(sandbox.id, request.expected_resource_version()));
   TRY_ASSIGN(const NewRevision made, store_revision(call, sandbox, row));
   if (!request.annotations().empty()) {
-    TRY(call.store().set_annotations(sandbox.id, annotations));
-    *response.mutable_annotations() = {annotations.begin(), annotations.end()};
+    TRY_ASSIGN(const auto all,
+               call.store().add_annotations(
+                   sandbox.id, {request.annotations().begin(), request.annotations().end()}));
+    *response.mutable_annotations() = {all.begin(), all.end()};
   }
   response.set_version(made.version);
   response.set_policy_hash(made.hash);

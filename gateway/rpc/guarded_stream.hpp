@@ -151,8 +151,9 @@ class GuardedStream : public Reactor {
   Result<> check_token(const Principal& caller) {
     if (deps_.clock.now() > caller.expires + identity::clock_leeway) return token_is_over();
     TRY_ASSIGN(const TokenStatus status, deps_.store.token_status(caller.jti));
-    const bool good = status.state == TokenState::active || status.state == TokenState::superseded;
-    return good ? Result<>() : token_is_over();
+    // The first use of the token that followed ends the repeat of the refresh, not the stream.
+    const bool was_refreshed = status.refreshed != TimePoint();
+    return status.state == TokenState::active || was_refreshed ? Result<>() : token_is_over();
   }
 
   void look_later() {

@@ -66,8 +66,16 @@ const Secret* key_of(const Profile& profile, const ProviderRow& provider) {
   return nullptr;
 }
 
+// A route gives a credential away as it is.
+Result<> check_hands_out(const ProviderFacts& provider) {
+  if (provider.derived_keys.empty()) return {};
+  return fail(Code::precondition, "provider '" + provider.name +
+                                      "' hands out derived keys only; its secret stays here");
+}
+
 Result<v1::ResolvedRoute> resolve(const CallContext& call, const ProviderRow& provider,
                                   const v1::GetInferenceRouteResponse& route) {
+  TRY(check_hands_out(provider));
   TRY_ASSIGN(const Profile profile, find_profile(call.store(), provider.type));
   TRY_ASSIGN(const std::string url, base_url_of(profile));
   v1::ResolvedRoute resolved;
@@ -93,7 +101,7 @@ Result<> get_bundle(const CallContext& call, const v1::GetInferenceBundleRequest
     for (const ProviderRow& provider : providers) {
       if (provider.name != route.provider_name()) continue;
       auto resolved = resolve(call, provider, route);
-      // No route any more: its profile has changed or is gone.
+      // No route any more: its profile has changed or is gone, or the provider is another one.
       if (!resolved &&
           (resolved.error().code == Code::precondition || resolved.error().code == Code::not_found))
         continue;
@@ -120,6 +128,7 @@ Result<> set_route(const CallContext& call, const v1::SetInferenceRouteRequest& 
   if (request.timeout_secs() > timeout_limit)
     return fail(Code::invalid, "timeout_secs: at most 3600");
   TRY_ASSIGN(const ProviderOutline provider, call.store().outline_by_name(request.provider_name()));
+  TRY(check_hands_out(provider));
   TRY_ASSIGN(const Profile profile, find_profile(call.store(), provider.type));
   TRY(base_url_of(profile));
   v1::GetInferenceRouteResponse route;

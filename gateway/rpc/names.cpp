@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.hpp"
+#include "base/environment.hpp"
+
 namespace keyward::gateway {
 namespace {
 
@@ -11,10 +14,6 @@ constexpr std::size_t label_limit = 63, variable_limit = 128, value_limit = 16'3
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-constexpr std::string_view reserved_prefixes[] = {"OPENSHELL_", "KEYWARD_", "LD_", "SPIFFE_"};
-constexpr std::string_view reserved_names[] = {"PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV"};
 
 }  // namespace
 
@@ -36,12 +35,8 @@ Result<> check_variable(std::string_view name) {
                   [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
   if (!well_formed)
     return fail(Code::invalid, "a variable name has letters, digits and underscores only");
-  const bool reserved =
-      std::find(std::begin(reserved_names), std::end(reserved_names), name) !=
-          std::end(reserved_names) ||
-      std::any_of(std::begin(reserved_prefixes), std::end(reserved_prefixes),
-                  [&](std::string_view prefix) { return name.starts_with(prefix); });
-  if (reserved) return fail(Code::invalid, std::string(name) + " may not come from a provider");
+  if (is_reserved_variable(name))
+    return fail(Code::invalid, std::string(name) + " may not come from a provider");
   return {};
 }
 

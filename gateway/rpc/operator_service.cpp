@@ -3,6 +3,7 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "gateway/authz/guard.hpp"
+#include "gateway/issue/derived_keys.hpp"
 #include "gateway/rpc/call_context.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/policy_rows.hpp"
@@ -43,6 +44,12 @@ void fill_record(const ProviderOutline& row, v1::ProviderRecord& record) {
   for (const std::string& name : row.variables) record.add_credential_names(name);
   record.mutable_config()->insert(row.config.begin(), row.config.end());
   for (const std::string& binding : row.bindings) record.add_bindings(binding);
+  if (row.derived_keys.empty()) return;
+  v1::DerivedKeyScopes& scopes = *record.mutable_derived_keys();
+  scopes.mutable_services()->Assign(row.derived_keys.services.begin(),
+                                    row.derived_keys.services.end());
+  scopes.mutable_regions()->Assign(row.derived_keys.regions.begin(),
+                                   row.derived_keys.regions.end());
 }
 
 ProviderRow provider_row(v1::CreateProviderRequest& request) {
@@ -53,6 +60,9 @@ ProviderRow provider_row(v1::CreateProviderRequest& request) {
     row.credentials.emplace(name, Secret::take(value));
   row.config.insert(request.config().begin(), request.config().end());
   row.bindings.assign(request.bindings().begin(), request.bindings().end());
+  const v1::DerivedKeyScopes& scopes = request.derived_keys();
+  row.derived_keys.services.assign(scopes.services().begin(), scopes.services().end());
+  row.derived_keys.regions.assign(scopes.regions().begin(), scopes.regions().end());
   return row;
 }
 
@@ -186,6 +196,7 @@ class OperatorService final : public v1::Operator::Service {
       ProviderRow row = provider_row(copy);
       row.id = random_uuid();
       row.created = deps_.clock.now();
+      if (request->has_derived_keys()) TRY(check_derived_keys(row));  // also where they are empty
       TRY_ASSIGN(const auto profile, check_provider(deps_.store, row));
       TRY(deps_.store.create_provider(row, profile));
       TRY_ASSIGN(const ProviderOutline made, deps_.store.outline_by_name(row.name));

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/bytes.hpp"
+#include "gateway/rpc/grant_lint.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/policy_rows.hpp"
 #include "gateway/rpc/profiles.hpp"
@@ -29,6 +30,7 @@ class Linter {
     if (profile.endpoints_size() > endpoints_limit) say("endpoints", "more than 64");
     for (const auto& credential : profile.credentials()) look_at(credential);
     look_at_endpoints(profile);
+    lint_grants(profile, [&](const auto& field, const auto& message) { say(field, message); });
   }
 
  private:
@@ -55,7 +57,6 @@ class Linter {
     }
     if (credential.env_vars().empty() && !credential.has_token_grant())
       say(field + ".env_vars", "names the variable that holds the credential; there is none");
-    if (credential.has_token_grant()) say(field + ".token_grant", unserved);
     if (!credential.query_param().empty()) say(field + ".query_param", unserved);
     if (!credential.path_template().empty()) say(field + ".path_template", unserved);
     const auto strategy = credential.refresh().strategy();

@@ -1,11 +1,10 @@
 #include "gateway/rpc/profiles.hpp"
 
 #include <array>
-#include <mutex>
 #include <set>
 
 #include "base/bytes.hpp"
-#include "base/log.hpp"
+#include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/policy_rows.hpp"
 #include "gateway/rpc/profile_lint.hpp"
@@ -15,7 +14,7 @@ namespace {
 
 namespace v1 = openshell::v1;
 
-constexpr const char* kind = "profile";
+constexpr const char* kind = profile_kind;
 constexpr std::size_t profiles_limit = 200;
 
 v1::ProviderProfileCredential credential(const std::string& name, const char* variable,
@@ -58,16 +57,6 @@ std::vector<v1::ProviderProfile> built_in() {
     profile.set_scope("platform");
   }
   return profiles;
-}
-
-Result<v1::ProviderProfile> read_profile(const RecordRow& row) {
-  v1::ProviderProfile profile;
-  if (!profile.ParseFromString(row.body))
-    return fail(Code::internal, "a stored profile is unreadable");
-  profile.set_resource_version(row.version);
-  profile.set_source("user");
-  profile.set_scope("workspace");
-  return profile;
 }
 
 RecordKey key_of(const std::string& id) { return {kind, "", id}; }
@@ -115,6 +104,9 @@ void lint_for(const std::vector<ProviderOutline>& providers, const v1::ProviderP
     const std::string whose = "provider '" + provider.name + "' ";
     if (provider.bindings.empty() && profile.endpoints().empty())
       say(found, profile.id(), whose + "would be bound nowhere", "endpoints");
+    if (provider.variables.empty() && !has_grants(profile))
+      say(found, profile.id(), whose + "has no credentials, and would be granted none",
+          "credentials");
     if (profile.credentials().empty()) continue;  // any
     for (const std::string& name : provider.variables)
       if (known.count(name) == 0)
@@ -123,37 +115,24 @@ void lint_for(const std::vector<ProviderOutline>& providers, const v1::ProviderP
   }
 }
 
-// Once for each provider: it is met at every look of a supervisor.
-void say_unbound(const ProviderFacts& provider) {
-  static std::mutex mutex;
-  static std::set<std::string> said;
-  const std::lock_guard lock(mutex);
-  if (said.insert(provider.id).second)
-    log::error("provider_without_profile",
-               {{"provider", provider.name},
-                {"detail", "no sandbox gets it: there is no profile " + provider.type}});
-}
-
-template <class Row>
-Result<std::vector<Row>> bound(Store& store, std::vector<Row> rows) {
-  std::vector<Row> usable;
-  for (Row& row : rows) {
-    if (row.bindings.empty()) {
-      const auto profile = find_profile(store, row.type);
-      if (!profile && profile.error().code != Code::not_found)
-        return tl::unexpected(profile.error());
-      if (!profile) {
-        say_unbound(row);
-        continue;
-      }
-      row.bindings = bindings_of(*profile);
-    }
-    usable.push_back(std::move(row));
-  }
-  return usable;
+// Refused by the rule of what sandboxes are given (grants_rule).
+bool is_refused(const Result<>& put, const std::string& id, Diagnostics& found) {
+  if (put || put.error().code != Code::precondition) return false;
+  say(found, id, put.error().what, "credentials");
+  return true;
 }
 
 }  // namespace
+
+Result<v1::ProviderProfile> read_profile(const RecordRow& row) {
+  v1::ProviderProfile profile;
+  if (!profile.ParseFromString(row.body))
+    return fail(Code::internal, "a stored profile is unreadable");
+  profile.set_resource_version(row.version);
+  profile.set_source("user");
+  profile.set_scope("workspace");
+  return profile;
+}
 
 Result<v1::ProviderProfile> find_profile(Store& store, const std::string& id) {
   for (v1::ProviderProfile& profile : built_in())
@@ -184,17 +163,6 @@ std::vector<std::string> bindings_of(const v1::ProviderProfile& profile) {
     if (endpoint.ports().empty() && endpoint.port() != 0) add(endpoint, endpoint.port());
   }
   return bindings;
-}
-
-Result<std::vector<ProviderRow>> bound_providers_of(Store& store, const std::string& sandbox_id) {
-  TRY_ASSIGN(auto rows, store.providers_of(sandbox_id));
-  return bound(store, std::move(rows));
-}
-
-Result<std::vector<ProviderOutline>> bound_outlines_of(Store& store,
-                                                       const std::string& sandbox_id) {
-  TRY_ASSIGN(auto rows, store.outlines_of(sandbox_id));
-  return bound(store, std::move(rows));
 }
 
 Result<> list_profiles(const CallContext& call, const v1::ListProviderProfilesRequest& request,
@@ -237,7 +205,10 @@ Result<> import_profiles(const CallContext& call, const v1::ImportProviderProfil
   std::vector<RecordRow> rows;
   for (const auto& item : request.profiles())
     rows.push_back({key_of(item.profile().id()), body_of(item.profile()), call.now(), 0});
-  TRY(call.store().put_records(rows));
+  const auto put = call.store().put_records(rows);
+  const std::string one = request.profiles_size() == 1 ? request.profiles(0).profile().id() : "";
+  if (is_refused(put, one, *response.mutable_diagnostics())) return {};
+  TRY(put);
   for (const auto& item : request.profiles()) {
     TRY_ASSIGN(*response.add_profiles(), find_profile(call.store(), item.profile().id()));
   }
@@ -265,9 +236,9 @@ Result<> update_profile(const CallContext& call, const v1::UpdateProviderProfile
                               if (found.empty()) return {};
                               return fail(Code::precondition, "providers rely on what it was");
                             }};
-  const auto put = call.store().put_record(
-      {key_of(profile.id()), body_of(profile), call.now(), expected}, check);
-  if (!found.empty()) return {};
+  const RecordRow row{key_of(profile.id()), body_of(profile), call.now(), expected};
+  const Result<> put = call.store().put_record(row, check).map([](std::uint64_t) {});
+  if (!found.empty() || is_refused(put, profile.id(), found)) return {};
   TRY(put);
   TRY_ASSIGN(*response.mutable_profile(), find_profile(call.store(), profile.id()));
   response.set_updated(true);

@@ -8,6 +8,9 @@
 
 namespace keyward::gateway {
 
+// Code::internal: it is unreadable.
+Result<openshell::v1::ProviderProfile> read_profile(const RecordRow& row);
+
 // A stored profile, else one that is built in.  Code::not_found with the known ones' names.
 Result<openshell::v1::ProviderProfile> find_profile(Store& store, const std::string& id);
 
@@ -16,12 +19,6 @@ std::optional<RecordVersion> version_of(const openshell::v1::ProviderProfile& pr
 
 // HOST:PORT[/PATH] for each of its endpoints.
 std::vector<std::string> bindings_of(const openshell::v1::ProviderProfile& profile);
-
-// The providers of a sandbox; those without bindings of their own get their profile's, and are left
-// out where that is gone: one that cannot be used must not take the others, and the sandbox's
-// authority, along.
-Result<std::vector<ProviderRow>> bound_providers_of(Store& store, const std::string& sandbox_id);
-Result<std::vector<ProviderOutline>> bound_outlines_of(Store& store, const std::string& sandbox_id);
 
 Result<> list_profiles(const CallContext& call,
                        const openshell::v1::ListProviderProfilesRequest& request,

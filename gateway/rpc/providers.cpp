@@ -4,6 +4,8 @@
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
+#include "gateway/issue/derived_keys.hpp"
+#include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/list_answer.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/profiles.hpp"
@@ -19,10 +21,12 @@ constexpr int credentials_limit = 32, config_limit = 64;
 constexpr const char* redacted = "REDACTED";  // what stands for a value in every answer
 
 Result<> check_credentials(const v1::ProviderProfile& profile, const ProviderRow& row) {
-  if (row.credentials.empty()) return fail(Code::invalid, "provider.credentials must not be empty");
+  if (row.credentials.empty() && !has_grants(profile))
+    return fail(Code::invalid, "provider.credentials must not be empty");
   if (profile.credentials().empty()) return {};  // any
   std::set<std::string> known;
   for (const auto& credential : profile.credentials()) {
+    if (credential.has_token_grant()) continue;  // asked for when it is needed
     const auto& variables = credential.env_vars();
     known.insert(variables.begin(), variables.end());
     const bool given = std::any_of(variables.begin(), variables.end(), [&](const auto& variable) {
@@ -40,6 +44,10 @@ Result<> check_credentials(const v1::ProviderProfile& profile, const ProviderRow
 
 Result<> check_bindings(const v1::ProviderProfile& profile, const ProviderRow& row) {
   for (const std::string& binding : row.bindings) TRY(netproxy::parse_binding(binding));
+  if (!row.bindings.empty() && row.credentials.empty())
+    return fail(Code::invalid,
+                "--bind is for a provider's own credentials; token grants are bound to their "
+                "profile's endpoints");
   if (!row.bindings.empty() || !profile.endpoints().empty()) return {};
   return fail(Code::invalid,
               "an unbound credential is usable nowhere; add --bind HOST[:PORT][/PATH], or import a "
@@ -119,6 +127,9 @@ Result<std::optional<RecordVersion>> check_provider(Store& store, const Provider
       return fail(Code::invalid, name + " is both a credential and config; a variable is one");
   }
   TRY(check_bindings(*profile, row));
+  if (!row.derived_keys.empty()) TRY(check_derived_keys(row));
+  TRY_ASSIGN(const auto grants, grants_of(row.name, *profile));
+  TRY(check_together(grants));
   return version_of(*profile);
 }
 

@@ -9,9 +9,10 @@
 
 namespace keyward::gateway {
 
-// Name, variables, values, and that the credentials are bound somewhere and are those of the
-// profile that `row.type` names.  That profile, which must still be there when the row is stored;
-// none: it is built in.
+// Name, variables, values, that the credentials are bound somewhere and are those of the profile
+// that `row.type` names (none are needed where that has token grants), and that keys can be derived
+// from them where that is asked for.  That profile, which must still be there when the row is
+// stored; none: it is built in.
 Result<std::optional<RecordVersion>> check_provider(Store& store, const ProviderRow& row);
 
 void fill(const ProviderOutline& row, openshell::datamodel::v1::Provider& provider);

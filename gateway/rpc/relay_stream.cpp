@@ -109,7 +109,7 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
     }
     set(writing_, false);
     if (const auto over = relay.is_over(side_))
-      this->end(over->empty() ? Result<>() : fail(Code::precondition, *over));
+      this->end(over->empty() ? Result<>() : fail(Code::unavailable, *over));
   }
 
   // Whether it was otherwise.

@@ -42,7 +42,7 @@ Result<SessionBook::NewRelay> SessionBook::request(const std::string& sandbox_id
   const std::lock_guard lock(mutex_);
   const auto session = sessions_.find(sandbox_id);
   if (session == sessions_.end())
-    return fail(Code::precondition, "the sandbox's supervisor is not connected to this gateway");
+    return fail(Code::unavailable, "supervisor session not connected");
   if (count_relays("") >= relays_limit || count_relays(sandbox_id) >= relays_of_sandbox_limit)
     return fail(Code::exhausted, "too many relays at the same time");
   NewRelay made{random_uuid(), std::make_shared<Relay>()};

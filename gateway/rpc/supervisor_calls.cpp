@@ -3,9 +3,10 @@
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "gateway/issue/derived_keys.hpp"
 #include "gateway/rpc/admission.hpp"
+#include "gateway/rpc/bound_providers.hpp"
 #include "gateway/rpc/policy_rows.hpp"
-#include "gateway/rpc/profiles.hpp"
 #include "gateway/rpc/provider_environment.hpp"
 #include "gateway/rpc/settings.hpp"
 
@@ -28,6 +29,25 @@ std::uint64_t first_bytes(const Digest& digest) {
   std::uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = value << 8 | digest.at(static_cast<std::size_t>(i));
   return value;
+}
+
+// Where a secret stays here, that is told: which dates' keys leave instead, or why none do.
+void log_derived_keys(const std::vector<ProviderRow>& providers, const EnvironmentReader& reader) {
+  for (const ProviderRow& provider : providers) {
+    if (provider.derived_keys.empty()) continue;
+    if (!reader.takes_derived_keys) {
+      log::warn("derived_keys_not_handed_out",
+                {{"sandbox", reader.at.sandbox_id},
+                 {"provider", provider.name},
+                 {"detail", "its supervisor does not know them, and the secret stays here"}});
+      continue;
+    }
+    std::string dates;
+    for (const std::string& date : key_dates(reader.at.sandbox_id, reader.at.now))
+      dates += (dates.empty() ? "" : ",") + date;
+    log::info("derived_keys_handed_out",
+              {{"sandbox", reader.at.sandbox_id}, {"provider", provider.name}, {"dates", dates}});
+  }
 }
 
 template <class Response>
@@ -76,7 +96,7 @@ Result<> get_sandbox_config(const CallContext& call,
   response.set_version(sandbox.policy_version);
   response.set_policy_hash(sandbox.policy_hash);
   response.set_policy_source(sandbox_v1::POLICY_SOURCE_SANDBOX);
-  response.set_provider_env_revision(provider_revision(providers));
+  response.set_provider_env_revision(provider_revision(providers, {sandbox.id, call.now()}));
   response.set_workspace(default_workspace);
   response.set_policy_validation_failure_mode("fail_closed");
   // Of the policy and the settings: when it changes, a supervisor looks at them again.
@@ -93,8 +113,12 @@ Result<> get_provider_environment(const CallContext& call,
                                   v1::GetSandboxProviderEnvironmentResponse& response) {
   TRY_ASSIGN(const SandboxRow sandbox, call.store().sandbox_by_id(request.sandbox_id()));
   TRY_ASSIGN(const auto providers, bound_providers_of(call.store(), sandbox.id));
-  return fill_provider_environment(providers, request.supports_static_credential_bindings(),
-                                   response);
+  const EnvironmentReader reader{{sandbox.id, call.now()},
+                                 request.supports_static_credential_bindings(),
+                                 request.supports_derived_keys(),
+                                 request.supports_extended_token_grants()};
+  log_derived_keys(providers.rows, reader);
+  return fill_provider_environment(providers, reader, response);
 }
 
 Result<> report_policy_status(const CallContext& call, const v1::ReportPolicyStatusRequest& request,

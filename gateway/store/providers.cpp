@@ -9,18 +9,15 @@ namespace {
 
 constexpr std::string_view facts =
     "SELECT p.id, p.name, p.type, p.created, p.config, p.bindings, p.expires, p.resource_version,"
-    " p.variables, ";
+    " p.derived_services, p.derived_regions, p.variables, ";
+// What comes after the facts.
+constexpr std::size_t variables_cell = 10, credentials_cell = 11;
 constexpr std::string_view from_providers = " FROM providers p";
 constexpr std::string_view of_sandbox =
     " JOIN attachments a ON a.provider_id = p.id WHERE a.sandbox_id = ? ORDER BY p.name";
 
 std::string select_rows(std::string_view rest) {
   return std::string(facts).append("p.credentials").append(from_providers).append(rest);
-}
-
-// The sealed credentials only where a row of an older version does not tell their names.
-std::string select_outlines(std::string_view rest) {
-  return std::string(facts).append("CASE p.variables WHEN '' THEN p.credentials END").append(rest);
 }
 
 std::string expiry_json(const std::map<std::string, std::int64_t>& expires) {
@@ -50,6 +47,8 @@ Result<> read_facts(const SqlRow& cells, ProviderFacts& row) {
   TRY_ASSIGN(row.bindings, list_from_json(cells.text(5)));
   TRY_ASSIGN(row.expires, expiry_from_json(cells.text(6)));
   row.resource_version = static_cast<std::uint64_t>(cells.number(7));
+  TRY_ASSIGN(row.derived_keys.services, list_from_json(cells.text(8)));
+  TRY_ASSIGN(row.derived_keys.regions, list_from_json(cells.text(9)));
   return {};
 }
 
@@ -59,23 +58,36 @@ std::vector<std::string> names_of(const std::map<std::string, Secret>& credentia
   return names;
 }
 
+// What the sealed credentials are tied to.  Whoever changes the scopes beside them, or does not
+// know of derived keys, cannot open them: the secret stays here or is handed out to nobody.
+std::string sealed_for(const ProviderFacts& row) {
+  if (row.derived_keys.empty()) return row.id;
+  return row.id + " derived keys " + to_json(row.derived_keys.services) +
+         to_json(row.derived_keys.regions);
+}
+
 }  // namespace
+
+// The sealed credentials only where a row of an older version does not tell their names.
+std::string select_outlines(std::string_view rest) {
+  return std::string(facts).append("CASE p.variables WHEN '' THEN p.credentials END").append(rest);
+}
 
 Result<> SqlStore::create_provider(const ProviderRow& row,
                                    const std::optional<RecordVersion>& profile) {
-  TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
+  TRY_ASSIGN(const std::string sealed, sealer_.seal(sealed_for(row), row.credentials));
   return transact(*database_, [&](SqlSession& session) -> Result<> {
     TRY(check_version(session, profile));
     auto inserted = session.run(
         "INSERT INTO providers"
-        " (id, name, type, created, credentials, variables, config, bindings, expires)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (id, name, type, created, credentials, variables, config, bindings, expires,"
+        " derived_services, derived_regions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         {row.id, row.name, row.type, millis(row.created), Blob{sealed},
          to_json(names_of(row.credentials)), to_json(row.config), to_json(row.bindings),
-         expiry_json(row.expires)});
+         expiry_json(row.expires), to_json(row.derived_keys.services),
+         to_json(row.derived_keys.regions)});
     if (inserted) return {};
-    if (inserted.error().code == Code::exists)
-      return fail(Code::exists, "provider '" + row.name + "' already exists");
+    if (inserted.error().code == Code::exists) return fail(Code::exists, "provider already exists");
     return tl::unexpected(std::move(inserted).error());
   });
 }
@@ -85,7 +97,7 @@ Result<std::vector<ProviderRow>> SqlStore::providers_from(const SqlResult& found
   for (const SqlRow& cells : found.rows) {
     ProviderRow row;
     TRY(read_facts(cells, row));
-    TRY_ASSIGN(row.credentials, sealer_.open(row.id, cells.text(9)));
+    TRY_ASSIGN(row.credentials, sealer_.open(sealed_for(row), cells.text(credentials_cell)));
     rows.push_back(std::move(row));
   }
   return rows;
@@ -96,10 +108,11 @@ Result<std::vector<ProviderOutline>> SqlStore::outlines_from(const SqlResult& fo
   for (const SqlRow& cells : found.rows) {
     ProviderOutline row;
     TRY(read_facts(cells, row));
-    if (const std::string names = cells.text(8); !names.empty()) {
+    if (const std::string names = cells.text(variables_cell); !names.empty()) {
       TRY_ASSIGN(row.variables, list_from_json(names));
     } else {
-      TRY_ASSIGN(const auto credentials, sealer_.open(row.id, cells.text(9)));
+      TRY_ASSIGN(const auto credentials,
+                 sealer_.open(sealed_for(row), cells.text(credentials_cell)));
       row.variables = names_of(credentials);
     }
     rows.push_back(std::move(row));
@@ -163,7 +176,7 @@ Result<ProviderOutline> SqlStore::outline_by_name(const std::string& name) {
 
 Result<> SqlStore::update_provider(const ProviderRow& row,
                                    const std::optional<RecordVersion>& profile) {
-  TRY_ASSIGN(const std::string sealed, sealer_.seal(row.id, row.credentials));
+  TRY_ASSIGN(const std::string sealed, sealer_.seal(sealed_for(row), row.credentials));
   const ProviderOutline outline{static_cast<const ProviderFacts&>(row), names_of(row.credentials)};
   // False: it has another version.
   TRY_ASSIGN(
@@ -187,6 +200,7 @@ Result<> SqlStore::update_provider(const ProviderRow& row,
                             " WHERE mine.provider_id = ? AND p.id <> ? ORDER BY s.name, p.name"),
                         {row.id, row.id}));
         TRY(check_collisions(others, outline));
+        TRY(ask_rule_of_attached(session, row.id));
         return true;
       }));
   if (updated) return {};
@@ -196,10 +210,15 @@ Result<> SqlStore::update_provider(const ProviderRow& row,
 Result<bool> SqlStore::delete_provider(const std::string& name) {
   auto done = run("DELETE FROM providers WHERE name = ?", {name});
   if (done) return done->changed > 0;
-  if (done.error().code == Code::denied)
-    return fail(Code::precondition,
-                "provider '" + name + "' is attached to a sandbox; detach it first");
-  return tl::unexpected(std::move(done).error());
+  if (done.error().code != Code::denied) return tl::unexpected(std::move(done).error());
+  TRY_ASSIGN(const SqlResult holders,
+             run("SELECT s.name FROM attachments a JOIN sandboxes s ON s.id = a.sandbox_id"
+                 " JOIN providers p ON p.id = a.provider_id WHERE p.name = ? ORDER BY s.name",
+                 {name}));
+  std::string names;
+  for (const SqlRow& row : holders.rows) names += (names.empty() ? "" : ", ") + row.text(0);
+  return fail(Code::precondition,
+              "provider '" + name + "' is attached to sandbox(es): " + names + "; detach it first");
 }
 
 Result<> SqlStore::check_collisions(const SqlResult& others, const ProviderOutline& changed) const {
@@ -210,7 +229,7 @@ Result<> SqlStore::check_collisions(const SqlResult& others, const ProviderOutli
     const auto collide = [&](const std::string& name) -> Result<> {
       if (mine.count(name) == 0) return {};
       return fail(Code::precondition, "providers '" + changed.name + "' and '" + rows[i].name +
-                                          "' of sandbox '" + others.rows[i].text(10) +
+                                          "' of sandbox '" + others.rows[i].text(outline_columns) +
                                           "' would both set " + name);
     };
     for (const std::string& name : rows[i].variables) TRY(collide(name));
@@ -249,6 +268,7 @@ Result<bool> SqlStore::attach_in(SqlSession& session, const std::string& sandbox
                              " WHERE a.sandbox_id = ? AND p.id <> ? ORDER BY p.name"),
                          {sandbox_id, outline.id}));
   TRY(check_collisions(others, outline));
+  TRY(ask_rule(session, "= ?", sandbox_id));
   return true;
 }
 

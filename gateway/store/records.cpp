@@ -4,16 +4,6 @@
 namespace keyward::gateway {
 namespace {
 
-constexpr std::string_view columns =
-    "SELECT kind, owner, name, body, created, version FROM records WHERE ";
-
-RecordRow record_of(const SqlRow& cells) {
-  return {{cells.text(0), cells.text(1), cells.text(2)},
-          cells.text(3),
-          time_of(cells.number(4)),
-          static_cast<std::uint64_t>(cells.number(5))};
-}
-
 // False: another version is there.
 Result<bool> put_in(SqlSession& session, const RecordRow& row) {
   const auto& [kind, owner, name] = row.key;
@@ -40,6 +30,13 @@ tl::unexpected<Error> fail_changed(const RecordKey& key) {
 
 }  // namespace
 
+RecordRow record_of(const SqlRow& cells) {
+  return {{cells.text(0), cells.text(1), cells.text(2)},
+          cells.text(3),
+          time_of(cells.number(4)),
+          static_cast<std::uint64_t>(cells.number(5))};
+}
+
 Result<> check_version(SqlSession& session, const std::optional<RecordVersion>& record) {
   if (!record) return {};
   const auto& [kind, owner, name] = record->key;
@@ -56,7 +53,9 @@ Result<std::uint64_t> SqlStore::put_record(const RecordRow& row,
                                            const std::optional<ProviderCheck>& check) {
   TRY_ASSIGN(const bool put, transact(*database_, [&](SqlSession& session) -> Result<bool> {
                TRY(ask(session, check));
-               return put_in(session, row);
+               TRY_ASSIGN(const bool done, put_in(session, row));
+               if (done) TRY(ask_rule_of_type(session, row.key));
+               return done;
              }));
   if (put) return row.version + 1;
   return fail_changed(row.key);
@@ -67,6 +66,7 @@ Result<> SqlStore::put_records(const std::vector<RecordRow>& rows) {
     for (const RecordRow& row : rows) {
       TRY_ASSIGN(const bool put, put_in(session, row));
       if (!put) return fail_changed(row.key);
+      TRY(ask_rule_of_type(session, row.key));
     }
     return {};
   });
@@ -74,7 +74,7 @@ Result<> SqlStore::put_records(const std::vector<RecordRow>& rows) {
 
 Result<RecordRow> SqlStore::record(const RecordKey& key) {
   TRY_ASSIGN(const SqlResult found,
-             read(std::string(columns) + "kind = ? AND owner = ? AND name = ?",
+             read(std::string(select_records) + "kind = ? AND owner = ? AND name = ?",
                   {key.kind, key.owner, key.name}));
   if (found.rows.empty())
     return fail(Code::not_found,
@@ -84,9 +84,9 @@ Result<RecordRow> SqlStore::record(const RecordKey& key) {
 
 Result<std::vector<RecordRow>> SqlStore::records(const std::string& kind,
                                                  const std::string& owner) {
-  TRY_ASSIGN(
-      const SqlResult found,
-      read(std::string(columns) + "kind = ? AND owner = ? ORDER BY created, name", {kind, owner}));
+  TRY_ASSIGN(const SqlResult found,
+             read(std::string(select_records) + "kind = ? AND owner = ? ORDER BY created, name",
+                  {kind, owner}));
   std::vector<RecordRow> rows;
   for (const SqlRow& row : found.rows) rows.push_back(record_of(row));
   return rows;

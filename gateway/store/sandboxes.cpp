@@ -143,12 +143,19 @@ Result<> SqlStore::touch_sandbox(const std::string& id, std::uint64_t expected) 
   return touch_in(*session, id, expected);
 }
 
-Result<> SqlStore::set_annotations(const std::string& id,
-                                   const std::map<std::string, std::string>& annotations) {
-  TRY_ASSIGN(const SqlResult done,
-             run("UPDATE sandboxes SET annotations = ? WHERE id = ?", {to_json(annotations), id}));
-  if (done.changed == 0) return fail(Code::not_found, "sandbox not found");
-  return {};
+Result<std::map<std::string, std::string>> SqlStore::add_annotations(
+    const std::string& id, const std::map<std::string, std::string>& added) {
+  using Annotations = std::map<std::string, std::string>;
+  return transact(*database_, [&](SqlSession& session) -> Result<Annotations> {
+    TRY_ASSIGN(const SqlResult found,
+               session.run("SELECT annotations FROM sandboxes WHERE id = ?", {id}));
+    if (found.rows.empty()) return fail(Code::not_found, "sandbox not found");
+    Annotations all = added;
+    TRY_ASSIGN(Annotations held, map_from_json(found.rows[0].text(0)));
+    all.merge(held);
+    TRY(session.run("UPDATE sandboxes SET annotations = ? WHERE id = ?", {to_json(all), id}));
+    return all;
+  });
 }
 
 Result<std::uint32_t> SqlStore::add_policy(const std::string& sandbox_id, const PolicyRow& policy,

@@ -55,7 +55,10 @@ constexpr const char* migrations[] = {
     "ALTER TABLE providers ADD COLUMN variables TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE records (kind TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,"
     " version BIGINT NOT NULL, created BIGINT NOT NULL, body BLOB NOT NULL,"
-    " PRIMARY KEY (kind, owner, name));"};
+    " PRIMARY KEY (kind, owner, name));",
+    // Services and regions as JSON lists; none: the credentials themselves are handed out.
+    "ALTER TABLE providers ADD COLUMN derived_services TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE providers ADD COLUMN derived_regions TEXT NOT NULL DEFAULT '[]';"};
 
 }  // namespace
 
@@ -104,10 +107,11 @@ Result<SqlResult> SqlStore::read(std::string_view sql,
   return session->run(sql, parameters);
 }
 
-Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key) {
+Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key,
+                                          GivenRule rule) {
   TRY_ASSIGN(auto opened,
              names_postgres(database) ? open_postgres(database) : open_sqlite(database));
-  auto store = std::make_unique<SqlStore>(std::move(opened), Sealer(key.clone()));
+  auto store = std::make_unique<SqlStore>(std::move(opened), Sealer(key.clone()), std::move(rule));
   TRY(store->migrate());
   return store;
 }

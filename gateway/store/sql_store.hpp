@@ -9,8 +9,8 @@ namespace keyward::gateway {
 
 class SqlStore final : public Store {
  public:
-  SqlStore(std::unique_ptr<SqlDatabase> database, Sealer sealer)
-      : database_(std::move(database)), sealer_(std::move(sealer)) {}
+  SqlStore(std::unique_ptr<SqlDatabase> database, Sealer sealer, GivenRule rule)
+      : database_(std::move(database)), sealer_(std::move(sealer)), rule_(std::move(rule)) {}
   Result<> migrate();  // before anything else
 
   Result<> create_sandbox(const NewSandboxRow& sandbox,
@@ -22,8 +22,8 @@ class SqlStore final : public Store {
   Result<bool> delete_sandbox_by_id(const std::string& id) override;
 
   Result<> touch_sandbox(const std::string& id, std::uint64_t expected) override;
-  Result<> set_annotations(const std::string& id,
-                           const std::map<std::string, std::string>& annotations) override;
+  Result<std::map<std::string, std::string>> add_annotations(
+      const std::string& id, const std::map<std::string, std::string>& added) override;
 
   Result<std::uint32_t> add_policy(const std::string& sandbox_id, const PolicyRow& policy,
                                    std::optional<std::uint32_t> after) override;
@@ -84,11 +84,24 @@ class SqlStore final : public Store {
   // `others`: the name of a sandbox and another provider of it in each row, by sandbox.
   Result<> check_collisions(const SqlResult& others, const ProviderOutline& changed) const;
 
+  // `which`: of the ids of sandboxes, with one parameter.
+  Result<> ask_rule(SqlSession& session, std::string_view which, const std::string& value) const;
+  Result<> ask_rule_of_attached(SqlSession& session, const std::string& provider_id) const;
+  // Nothing where the record is no profile.
+  Result<> ask_rule_of_type(SqlSession& session, const RecordKey& profile) const;
+
   std::unique_ptr<SqlDatabase> database_;
   Sealer sealer_;
+  GivenRule rule_;
 };
 
 // Shared by the files.
+// SELECT of outlines_from's columns; `rest` begins with FROM, or with further columns.
+std::string select_outlines(std::string_view rest);
+constexpr int outline_columns = 12;
+RecordRow record_of(const SqlRow& cells);
+constexpr std::string_view select_records =
+    "SELECT kind, owner, name, body, created, version FROM records WHERE ";
 std::int64_t millis(TimePoint time);
 TimePoint time_of(std::int64_t value);
 // The sandbox's resource version is the expected one, and grows.

@@ -75,6 +75,12 @@ struct SandboxPage {
   std::int64_t limit = std::numeric_limits<std::int64_t>::max(), offset = 0;
 };
 
+// The gateway keeps the secret and hands out signing keys, one for each service in each region.
+struct DerivedKeyScopes {
+  std::vector<std::string> services, regions;
+  bool empty() const { return services.empty() && regions.empty(); }
+};
+
 // What everybody may see of a provider.
 struct ProviderFacts {
   std::string id, name, type;
@@ -83,6 +89,7 @@ struct ProviderFacts {
   std::vector<std::string> bindings;            // HOST[:PORT][/PATH]; none: its profile's endpoints
   std::map<std::string, std::int64_t> expires;  // credential → Unix milliseconds
   std::uint64_t resource_version = 1;
+  DerivedKeyScopes derived_keys{};  // empty: the credentials themselves are handed out
 };
 struct ProviderRow : ProviderFacts {
   std::map<std::string, Secret> credentials;  // environment name → value; sealed at rest
@@ -117,6 +124,22 @@ struct ProviderCheck {
   std::function<Result<>(const std::vector<ProviderOutline>&)> holds;
 };
 
+// The records that providers' types name.
+constexpr const char* profile_kind = "profile";
+
+// What one sandbox is given, as a change would leave it.
+struct SandboxProviders {
+  std::string sandbox;                     // its name
+  std::vector<ProviderOutline> providers;  // by name
+};
+struct GivenProviders {
+  std::vector<SandboxProviders> sandboxes;    // that the change touches
+  std::map<std::string, RecordRow> profiles;  // that are stored and some provider's type, by name
+};
+// What must hold of it.  Asked inside the transaction of whatever attaches or changes a provider or
+// stores a profile; an error undoes the change.  May be asked more than once, by any thread.
+using GivenRule = std::function<Result<>(const GivenProviders&)>;
+
 struct AttachmentChange {
   std::string sandbox_id, provider;  // the provider's name
   std::uint64_t expected = 0;        // the sandbox's resource version; 0 expects nothing
@@ -147,7 +170,7 @@ class Store {
   virtual ~Store() = default;
 
   // Code::not_found: there is no such provider.  Code::precondition: two of them would set the same
-  // variable; so for all that attach and update.
+  // variable; an error of the rule: what it says.  So for all that attach and update.
   virtual Result<> create_sandbox(const NewSandboxRow& sandbox,
                                   const std::vector<std::string>& provider_names) = 0;
   virtual Result<std::vector<SandboxRow>> sandboxes(const SandboxPage& page = {}) = 0;
@@ -161,8 +184,9 @@ class Store {
   // One more change of the sandbox.  Code::conflict: its resource version is not the expected one;
   // 0 expects nothing.
   virtual Result<> touch_sandbox(const std::string& id, std::uint64_t expected) = 0;
-  virtual Result<> set_annotations(const std::string& id,
-                                   const std::map<std::string, std::string>& annotations) = 0;
+  // Over those that are there, in one transaction; the answer is the whole.
+  virtual Result<std::map<std::string, std::string>> add_annotations(
+      const std::string& id, const std::map<std::string, std::string>& added) = 0;
 
   // The new revision's number; the newest one's where that has the same hash.  The last
   // `policies_kept` are kept.  Code::conflict: the newest one is not `after`, where that is given.
@@ -185,7 +209,8 @@ class Store {
   virtual Result<ProviderRow> provider_by_name(const std::string& name) = 0;
   virtual Result<ProviderOutline> outline_by_name(const std::string& name) = 0;
   virtual Result<std::vector<ProviderOutline>> outlines() = 0;  // by name
-  // All but id, name and creation.  Code::conflict: the stored resource version is not the row's.
+  // All but id, name, creation and the derived keys' scopes.  Code::conflict: the stored resource
+  // version is not the row's.
   virtual Result<> update_provider(const ProviderRow& provider,
                                    const std::optional<RecordVersion>& profile = {}) = 0;
   virtual Result<bool> delete_provider(
@@ -225,7 +250,9 @@ class Store {
 };
 
 // `database`: a file, made 0600 where it is absent, or postgresql://… for several replicas.  `key`
-// seals the secrets.  Errors: another key, a newer schema, a damaged file, no access.
-Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key);
+// seals the secrets.  `rule`: null asks nothing.  Errors: another key, a newer schema, a damaged
+// file, no access.
+Result<std::unique_ptr<Store>> open_store(const std::string& database, const Secret& key,
+                                          GivenRule rule = nullptr);
 
 }  // namespace keyward::gateway

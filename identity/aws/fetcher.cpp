@@ -151,12 +151,11 @@ Result<AwsKeys> KeyFetcher::get(const WebIdentityRole& role) const {
   TRY_ASSIGN(request.url, sts());
   request.method = "POST";
   request.content_type = form_type;
-  request.body = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
-                 field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
-                 field("WebIdentityToken", token.reveal());
-  Result<AwsKeys> keys = ask_sts(request);
-  wipe(request.body.data(), request.body.size());
-  return keys;
+  std::string form = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
+                     field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
+                     field("WebIdentityToken", token.reveal());
+  request.body = Secret::take(form);
+  return ask_sts(request);
 }
 
 Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
@@ -165,10 +164,11 @@ Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   TRY_ASSIGN(request.url, sts());
   request.method = "POST";
   request.content_type = form_type;
-  request.body = "Action=AssumeRole" + field("Version", sts_version) +
-                 field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
-                 field("DurationSeconds", std::to_string(role.duration_seconds));
-  if (!role.external_id.empty()) request.body += field("ExternalId", role.external_id);
+  std::string form = "Action=AssumeRole" + field("Version", sts_version) +
+                     field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
+                     field("DurationSeconds", std::to_string(role.duration_seconds));
+  if (!role.external_id.empty()) form += field("ExternalId", role.external_id);
+  request.body = Secret::take(form);
 
   netproxy::RequestHead head;
   head.method = request.method;
@@ -176,11 +176,12 @@ Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   head.headers = {{"Content-Type", request.content_type}};
   TRY_ASSIGN(const std::string host, host_of(request.url));
   const std::string region = settings_.region.empty() ? "us-east-1" : settings_.region;
-  const netproxy::SigningInput input{caller.pair,
-                                     {region, "sts"},
-                                     {netproxy::PayloadMode::hex_hash, hex(sha256(request.body))},
-                                     host,
-                                     clock_.now()};
+  const netproxy::SigningInput input{
+      caller.pair,
+      {region, "sts"},
+      {netproxy::PayloadMode::hex_hash, hex(sha256(request.body.reveal()))},
+      host,
+      clock_.now()};
   TRY(netproxy::sign_request(head, input));
   for (const netproxy::Header& header : head.headers)
     if (header.name != "Content-Type")

@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -13,6 +14,9 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <iterator>
+
+#include "identity/http/trust.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -30,20 +34,8 @@ tl::unexpected<Error> unavailable(const Url& url, const std::string& what) {
   return fail(Code::unavailable, url.authority() + ": " + what);
 }
 
-Result<> trust(asio::ssl::context& context, const HttpSettings& settings) {
-  ErrorCode error;
-  if (settings.ca_pem.empty())
-    error = context.set_default_verify_paths(error);
-  else
-    error = context.add_certificate_authority(asio::buffer(settings.ca_pem), error);
-  if (error) return fail(Code::invalid, "CA certificates: " + error.message());
-  context.set_verify_mode(asio::ssl::verify_peer);
-  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-  return {};
-}
-
-http::request<http::string_body> to_wire(const HttpRequest& request) {
-  http::request<http::string_body> wire;
+http::request<http::span_body<const char>> to_wire(const HttpRequest& request) {
+  http::request<http::span_body<const char>> wire;
   wire.method_string(request.method);
   wire.target(request.url.target);
   wire.version(11);
@@ -56,9 +48,15 @@ http::request<http::string_body> to_wire(const HttpRequest& request) {
     wire.set(http::field::authorization, "Bearer " + std::string(request.bearer.reveal()));
   if (!request.body.empty()) wire.set(http::field::content_type, request.content_type);
   for (const HttpHeader& header : request.headers) wire.set(header.name, header.value.reveal());
-  wire.body() = request.body;
+  wire.body() = {request.body.reveal().data(), request.body.size()};
   wire.prepare_payload();
   return wire;
+}
+
+template <class Fields>
+std::string only_value(const Fields& fields, http::field name) {
+  const auto [first, last] = fields.equal_range(name);
+  return std::distance(first, last) == 1 ? std::string(first->value()) : std::string();
 }
 
 // Over a stream that is connected and, where it is TLS, has shaken hands.
@@ -75,7 +73,9 @@ asio::awaitable<Result<HttpResponse>> exchange(Stream& stream, const HttpSetting
   const auto [unread, size] = co_await http::async_read(stream, buffer, parser, waiting);
   if (unread) co_return unavailable(request.url, unread.message());
   auto& response = parser.get();
-  co_return HttpResponse{static_cast<int>(response.result_int()), std::move(response.body())};
+  co_return HttpResponse{
+      static_cast<int>(response.result_int()), only_value(response, http::field::content_type),
+      only_value(response, http::field::retry_after), std::move(response.body())};
 }
 
 asio::awaitable<Result<HttpResponse>> exchange_tls(beast::tcp_stream connection,
@@ -92,49 +92,74 @@ asio::awaitable<Result<HttpResponse>> exchange_tls(beast::tcp_stream connection,
   stream.set_verify_callback(asio::ssl::host_name_verification(host));
   const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::client, waiting);
   if (refused) co_return unavailable(request.url, "TLS: " + refused.message());
+  if (!is_pinned(stream.native_handle(), settings.spki_pins))
+    co_return fail(Code::denied, request.url.authority() +
+                                     ": its certificates are trusted, but none has a key that is "
+                                     "pinned for it");
+  beast::get_lowest_layer(stream).expires_never();  // from here on the deadline is the caller's
   co_return co_await exchange(stream, settings, request);
 }
 
 using Endpoints = std::vector<tcp::endpoint>;
 
-Result<Endpoints> to_endpoints(const std::vector<std::string>& addresses, std::uint16_t port) {
+netproxy::Address to_address(const asio::ip::address& from) {
+  netproxy::Address to;
+  to.v6 = from.is_v6();
+  if (to.v6) {
+    to.bytes = from.to_v6().to_bytes();
+  } else {
+    const auto bytes = from.to_v4().to_bytes();
+    std::copy(bytes.begin(), bytes.end(), to.bytes.begin());
+  }
+  return to;
+}
+
+tcp::endpoint to_endpoint(const netproxy::Address& from, std::uint16_t port) {
+  if (from.v6) return {asio::ip::address_v6(from.bytes), port};
+  asio::ip::address_v4::bytes_type bytes{};
+  std::copy_n(from.bytes.begin(), bytes.size(), bytes.begin());
+  return {asio::ip::address_v4(bytes), port};
+}
+
+asio::awaitable<Result<Addresses>> find_addresses(const HttpSettings& settings, const Url& url) {
+  if (url.v6 || is_v4_literal(url.host)) {
+    Result<netproxy::Address> literal = netproxy::parse_address(url.host);
+    if (!literal) co_return tl::unexpected(literal.error());
+    co_return Addresses{*literal};
+  }
+  if (settings.resolve) co_return settings.resolve(url.host);
+  tcp::resolver resolver(co_await asio::this_coro::executor);
+  const auto [unknown, found] =
+      co_await resolver.async_resolve(url.host, std::to_string(url.port), waiting);
+  if (unknown) co_return unavailable(url, unknown.message());
+  Addresses addresses;
+  for (const auto& each : found) addresses.push_back(to_address(each.endpoint().address()));
+  co_return addresses;
+}
+
+Result<Endpoints> checked_endpoints(const HttpSettings& settings, const Url& url,
+                                    const Addresses& addresses) {
   Endpoints endpoints;
-  for (const std::string& text : addresses) {
-    ErrorCode error;
-    const auto address = asio::ip::make_address(text, error);
-    if (error) return fail(Code::invalid, "not an address");
-    endpoints.emplace_back(address, port);
+  for (const netproxy::Address& address : addresses) {
+    const Result<> checked = settings.may_dial ? settings.may_dial(address) : Result<>();
+    if (!checked) return fail_at(url.authority(), checked.error());
+    endpoints.push_back(to_endpoint(address, url.port));
   }
   return endpoints;
 }
 
-asio::awaitable<Result<Endpoints>> resolve(const HttpSettings& settings, const Url& url) {
-  if (url.v6 || is_v4_literal(url.host)) co_return to_endpoints({url.host}, url.port);
-  if (settings.resolve) {
-    const auto addresses = settings.resolve(url.host);
-    if (!addresses) co_return unavailable(url, addresses.error().what);
-    co_return to_endpoints(*addresses, url.port);
-  }
-  const auto executor = co_await asio::this_coro::executor;
-  tcp::resolver resolver(executor);
-  const auto [unknown, found] =
-      co_await resolver.async_resolve(url.host, std::to_string(url.port), waiting);
-  if (unknown) co_return unavailable(url, unknown.message());
-  Endpoints endpoints;
-  for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-  co_return endpoints;
-}
-
 asio::awaitable<Result<HttpResponse>> dial(const HttpSettings& settings,
                                            const HttpRequest& request) {
-  const Result<Endpoints> endpoints = co_await resolve(settings, request.url);
+  const Result<Addresses> addresses = co_await find_addresses(settings, request.url);
+  if (!addresses) co_return tl::unexpected(addresses.error());
+  const Result<Endpoints> endpoints = checked_endpoints(settings, request.url, *addresses);
   if (!endpoints) co_return tl::unexpected(endpoints.error());
-  const auto executor = co_await asio::this_coro::executor;
-  beast::tcp_stream stream(executor);
-  stream.expires_never();  // the deadline is the caller's
+  beast::tcp_stream stream(co_await asio::this_coro::executor);
+  stream.expires_after(settings.connect_deadline);
   const auto [unreached, endpoint] = co_await stream.async_connect(*endpoints, waiting);
   if (unreached) co_return unavailable(request.url, unreached.message());
   if (request.url.tls) co_return co_await exchange_tls(std::move(stream), settings, request);
+  stream.expires_never();
   co_return co_await exchange(stream, settings, request);
 }
 

@@ -1,8 +1,7 @@
 #pragma once
-// An HTTP client for cold paths: key sets, the Kubernetes API.  One request, one connection;
-// TLS 1.2 or newer with the server's name checked.  Follows no redirect, obeys no proxy variable.
-// Any thread; blocks its caller.  Resolves names as the system does, which a static program cannot:
-// it gives a resolver of its own.
+// An HTTP client for cold paths: key sets, the Kubernetes API, token endpoints.  One request, one
+// connection; TLS 1.2 or newer with the server's name checked.  Follows no redirect, obeys no proxy
+// variable and none that names other authorities.  Any thread; blocks its caller.
 
 #include <chrono>
 #include <functional>
@@ -10,18 +9,30 @@
 #include <utility>
 #include <vector>
 
+#include "base/crypto.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "base/url.hpp"
+#include "netproxy/guard/address.hpp"
 
 namespace keyward::identity {
+
+using Addresses = std::vector<netproxy::Address>;
 
 struct HttpSettings {
   std::string ca_pem;                          // the only trust; empty: the system's authorities
   std::chrono::milliseconds deadline{10'000};  // for everything
-  std::size_t body_limit = 1 << 20;            // bytes
-  // The addresses of a name, as text; null: the system's resolver.  Not asked for literals.
-  std::function<Result<std::vector<std::string>>(const std::string& host)> resolve;
+  std::chrono::milliseconds connect_deadline{10'000};  // for one connection and its handshake
+  std::size_t body_limit = 1 << 20;                    // bytes
+  // SHA-256 of SubjectPublicKeyInfos (RFC 7469 section 2.4), of which one must be in the server's
+  // verified chain; none: every chain that is trusted.  Beside the trust, not instead of it.
+  std::vector<Digest> spki_pins;
+  // From a name to addresses; empty: as the system does, which static programs cannot.  An address
+  // is dialled only where it is given by this; a literal is not asked for.
+  std::function<Result<Addresses>(const std::string& host)> resolve;
+  // Asked for each address before one is dialled: one that is refused ends the request, and what
+  // was checked is what is dialled.  Empty: every address.
+  std::function<Result<>(const netproxy::Address&)> may_dial;
 };
 
 struct HttpHeader {
@@ -33,13 +44,14 @@ struct HttpRequest {
   Url url;
   std::string method = "GET";
   Secret bearer;  // empty: no authorization header.  Never sent without TLS beyond loopback.
-  std::string body;
-  std::string content_type = "application/json";  // of a body that is not empty
+  Secret body;    // empty: none
+  std::string content_type = "application/json";  // of the body
   std::vector<HttpHeader> headers;                // besides the client's own, or instead of them
 };
 
 struct HttpResponse {
   int status = 0;
+  std::string content_type, retry_after;  // as they came; empty where absent or given twice
   std::string body;
 };
 

@@ -5,13 +5,13 @@
 #include <sstream>
 
 #include "base/bytes.hpp"
+#include "identity/jwt/registered_claims.hpp"
 #include "identity/jwt/sandbox_token.hpp"
 
 namespace keyward::identity {
 namespace {
 
 constexpr JsonLimits claim_limits{8, 512};
-constexpr double latest_time = 253402300799.0;  // the end of year 9999
 
 std::optional<SignatureAlgorithm> algorithm_of(std::string_view name) {
   if (name == "RS256") return SignatureAlgorithm::rs256;
@@ -30,32 +30,13 @@ bool is_accepted_type(const JsonObject& header) {
           equals_ignoring_case(*type, "application/at+jwt"));
 }
 
-bool names_audience(const nlohmann::json& claims, std::string_view audience) {
-  const auto found = claims.find("aud");
-  if (found == claims.end()) return false;
-  if (found->is_string()) return found->get_ref<const std::string&>() == audience;
-  return found->is_array() &&
-         std::any_of(found->begin(), found->end(), [&](const nlohmann::json& each) {
-           return each.is_string() && each.get_ref<const std::string&>() == audience;
-         });
-}
-
-// NumericDate (RFC 7519 section 2): seconds, perhaps with a fraction.
-std::optional<TimePoint> time_of(const nlohmann::json& claims, const char* name) {
-  const auto found = claims.find(name);
-  if (found == claims.end() || !found->is_number()) return std::nullopt;
-  const double seconds = found->get<double>();
-  if (!(seconds >= 0 && seconds <= latest_time)) return std::nullopt;
-  return TimePoint(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
-}
-
 std::string_view time_problem(const nlohmann::json& claims, TimePoint now) {
-  const auto expires = time_of(claims, "exp");
+  const auto expires = numeric_date(claims, "exp");
   if (!expires) return "exp is missing or no time";
   if (*expires < now - clock_leeway) return "expired";
   for (const char* name : {"nbf", "iat"}) {
     if (!claims.contains(name)) continue;
-    const auto begin = time_of(claims, name);
+    const auto begin = numeric_date(claims, name);
     if (!begin) return "nbf or iat is no time";
     if (*begin > now + clock_leeway) return "not yet valid";
   }

@@ -24,6 +24,12 @@ class JsonObject {
   const std::int64_t* integer(std::string_view name) const { return get<std::int64_t>(name); }
   const bool* boolean(std::string_view name) const { return get<bool>(name); }
 
+  // The text itself, for who wipes it; null as above.
+  std::string* text(std::string_view name) {
+    const auto found = members_.find(name);
+    return found == members_.end() ? nullptr : std::get_if<std::string>(&found->second);
+  }
+
   const std::map<std::string, JsonValue, std::less<>>& members() const { return members_; }
   void set(std::string name, JsonValue value) {
     members_.insert_or_assign(std::move(name), std::move(value));

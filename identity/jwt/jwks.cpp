@@ -54,11 +54,12 @@ const char* name_of(SignatureAlgorithm algorithm) {
 }
 
 // None: not for us.
-std::optional<Jwk> jwk_of(const nlohmann::json& entry) {
+std::optional<Jwk> jwk_of(const nlohmann::json& entry, std::string_view wanted_use) {
   if (!entry.is_object()) return std::nullopt;
   const std::string kid = text_of(entry, "kid"), use = text_of(entry, "use"),
                     algorithm = text_of(entry, "alg");
-  if (kid.empty() || kid.size() > kid_limit || (!use.empty() && use != "sig")) return std::nullopt;
+  if (kid.empty() || kid.size() > kid_limit || (!use.empty() && use != wanted_use))
+    return std::nullopt;
   Result<PublicKey> key = key_of(entry);
   if (!key || (!algorithm.empty() && algorithm != name_of(key->algorithm()))) return std::nullopt;
   return Jwk{kid, std::move(*key)};
@@ -71,14 +72,14 @@ std::string jwks_json(const KeySet& keys) {
   for (const VerifyingKey& key : keys)
     list.push_back({{"kty", "OKP"},
                     {"crv", "Ed25519"},
-                    {"x", base64url(key.public_key)},
+                    {"x", base64url(key.key.ed25519_bytes())},
                     {"kid", key.kid},
                     {"alg", "EdDSA"},
                     {"use", "sig"}});
   return nlohmann::json{{"keys", std::move(list)}}.dump();
 }
 
-Result<JwkSet> parse_jwks(std::string_view text) {
+Result<JwkSet> parse_jwks(std::string_view text, std::string_view use) {
   if (text.size() > jwks_limit) return fail(Code::invalid, "key set: larger than 256 KiB");
   TRY(check_json_object(text, limits));
   const nlohmann::json document = nlohmann::json::parse(text, nullptr, false);
@@ -87,7 +88,7 @@ Result<JwkSet> parse_jwks(std::string_view text) {
     return fail(Code::invalid, "key set: has no array \"keys\"");
   JwkSet keys;
   for (const nlohmann::json& entry : *list) {
-    std::optional<Jwk> key = jwk_of(entry);
+    std::optional<Jwk> key = jwk_of(entry, use);
     if (!key) continue;
     if (std::any_of(keys.begin(), keys.end(),
                     [&](const Jwk& each) { return each.kid == key->kid; }))

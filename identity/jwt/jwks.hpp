@@ -24,7 +24,8 @@ constexpr std::size_t jwks_limit = 256 << 10;  // bytes
 
 // The keys that can verify RS256, ES256 or EdDSA signatures and have a kid; others are left out
 // (RFC 7517 section 5), also those with another `use` or `alg`.  Refused as a whole: no JSON Web
-// Key Set, two keys with one kid, or nothing usable in it.
-Result<JwkSet> parse_jwks(std::string_view text);
+// Key Set, two keys with one kid, or nothing usable in it.  `use` is what a key may say that it is
+// for: "sig", or "jwt-svid" in a SPIFFE bundle.
+Result<JwkSet> parse_jwks(std::string_view text, std::string_view use = "sig");
 
 }  // namespace keyward::identity

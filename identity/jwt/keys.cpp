@@ -99,6 +99,10 @@ bool has_shape(std::string_view der, const Pkcs8Shape& shape) {
 
 }  // namespace
 
+VerifyingKey SigningKey::verifying_key() const {
+  return {kid, PublicKey::ed25519(public_key).value()};  // it is the seed's: it has its 32 bytes
+}
+
 std::string key_id(std::string_view public_key) {
   const Digest digest = sha256(std::string(spki_prefix).append(public_key));
   return hex(digest).substr(0, 32);

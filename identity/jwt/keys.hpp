@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/public_key.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 
@@ -13,7 +14,7 @@ namespace keyward::identity {
 
 struct VerifyingKey {
   std::string kid;
-  std::string public_key;  // 32 raw bytes
+  PublicKey key;  // Ed25519, loaded once for all the tokens that it verifies
 };
 using KeySet = std::vector<VerifyingKey>;
 
@@ -21,7 +22,7 @@ struct SigningKey {
   Secret seed;  // 32 raw bytes
   std::string public_key;
   std::string kid;
-  VerifyingKey verifying_key() const { return {kid, public_key}; }
+  VerifyingKey verifying_key() const;
 };
 
 // First 16 bytes of SHA-256 over the SubjectPublicKeyInfo, as 32 lower-case hex digits.

@@ -14,8 +14,7 @@ tl::unexpected<Error> not_valid(const std::string& reason) {
 KeySet sandbox_keys(const JwkSet& keys) {
   KeySet usable;
   for (const Jwk& each : keys)
-    if (each.key.algorithm() == SignatureAlgorithm::eddsa)
-      usable.push_back({each.kid, each.key.ed25519_bytes()});
+    if (each.key.algorithm() == SignatureAlgorithm::eddsa) usable.push_back({each.kid, each.key});
   return usable;
 }
 

@@ -127,7 +127,7 @@ Verification verify_sandbox_token(std::string_view text, const KeySet& keys,
     return Declined{};
   if (header.has("typ") && !is(header, "typ", "JWT")) return Rejected{"typ is not JWT"};
   if (header.has("crit")) return Rejected{"crit is not supported"};  // RFC 7515 4.1.11
-  if (!ed25519_verify(key->public_key, jws->compact.signed_part, jws->compact.signature))
+  if (!key->key.verifies(jws->compact.signed_part, jws->compact.signature))
     return Rejected{"the signature does not verify"};
   return check_claims(jws->claims, rules, now);
 }

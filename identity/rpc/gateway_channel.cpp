@@ -1,24 +1,15 @@
 #include "identity/rpc/gateway_channel.hpp"
 
-#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 
-#include <cstdlib>
 #include <utility>
 
-#include "base/environment.hpp"
 #include "base/log.hpp"
+#include "identity/rpc/library_variables.hpp"
 #include "identity/rpc/tls_files.hpp"
 
 namespace keyward::identity {
 namespace {
-
-// gRPC would obey variables that an image can set: GRPC_TRACE prints headers, and with them the
-// token.
-void forget_library_variables() {
-  for (const auto& [name, value] : environment_map())
-    if (name.starts_with("GRPC_") || name.starts_with("grpc_")) ::unsetenv(name.c_str());
-}
 
 grpc::ChannelArguments channel_arguments(const GatewayEndpoint& endpoint) {
   grpc::ChannelArguments arguments;
@@ -56,8 +47,7 @@ std::shared_ptr<grpc::Channel> connect(const GatewayEndpoint& endpoint,
 
 Result<std::unique_ptr<GatewayChannel>> GatewayChannel::create(GatewayEndpoint endpoint) {
   TRY_ASSIGN(GatewayTarget target, gateway_target(endpoint));
-  forget_library_variables();
-  ::gpr_set_log_function([](gpr_log_func_args*) {});  // what matters arrives as a status
+  quiet_grpc();
   return std::unique_ptr<GatewayChannel>(
       new GatewayChannel(std::move(endpoint), std::move(target)));
 }

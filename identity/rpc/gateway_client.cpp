@@ -39,6 +39,8 @@ class GrpcGatewayClient final : public GatewayClient {
     openshell::v1::GetSandboxProviderEnvironmentRequest request;
     request.set_sandbox_id(sandbox_id);
     request.set_supports_static_credential_bindings(true);
+    request.set_supports_extended_token_grants(true);
+    request.set_supports_derived_keys(true);
     openshell::v1::GetSandboxProviderEnvironmentResponse response;
     TRY(call([&](Stub& stub, grpc::ClientContext* context) {
       return stub.GetSandboxProviderEnvironment(context, request, &response);

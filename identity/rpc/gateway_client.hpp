@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "identity/grant/sandbox_grants.hpp"
 #include "identity/rpc/endpoint.hpp"
 #include "identity/token/slot.hpp"
 #include "identity/token/transport.hpp"
@@ -32,9 +33,10 @@ struct SandboxConfig {
 };
 
 struct ProviderEnvironment {
-  netproxy::Credentials credentials;  // static AWS credentials with their bindings
+  netproxy::Credentials credentials;  // static AWS credentials or derived keys, with bindings
   std::vector<std::pair<std::string, std::string>> environment;  // non-secret keys, for the child
   std::vector<std::string> secret_keys;  // names that the child gets as placeholders
+  SandboxGrants grants;                  // endpoint-bound token grants
   std::vector<std::string> problems;     // why material was not taken; no secret in them
   std::uint64_t revision = 0;
 };

@@ -4,6 +4,13 @@
 #include <set>
 
 #include "base/bytes.hpp"
+#include "base/environment.hpp"
+#include "identity/grant/transport.hpp"
+#include "identity/grant/wire_binding.hpp"
+#include "identity/grant/wire_key.hpp"
+#include "identity/rpc/derived_keys.hpp"
+#include "identity/rpc/grant_wire.hpp"
+#include "identity/rpc/static_binding.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -28,29 +35,6 @@ std::string value_of(const Response& response, const std::string& name) {
 Secret secret_of(const Response& response, const std::string& name) {
   std::string value = value_of(response, name);
   return Secret::take(value);
-}
-
-// The provider's record name is the first part of the identity: "NAME:KEY".
-std::string provider_of(const Binding& binding) {
-  return binding.credential_identity().substr(0, binding.credential_identity().find(':'));
-}
-
-Result<std::vector<netproxy::EndpointBinding>> endpoints_of(const std::string& name,
-                                                            const Binding& binding) {
-  std::vector<netproxy::EndpointBinding> endpoints;
-  for (const auto& wire : binding.endpoints()) {
-    // Through the one parser of bindings, so that a strange host cannot match in a strange way.
-    const bool v6 = wire.host().find(':') != std::string::npos;
-    const std::string host = v6 ? "[" + wire.host() + "]" : wire.host();
-    const std::string port = wire.port() == 0 ? "" : ":" + std::to_string(wire.port());
-    const bool rooted = wire.path().empty() || wire.path().starts_with('/');
-    auto parsed = netproxy::parse_binding(host + port + (rooted ? "" : "/") + wire.path());
-    if (!parsed || host.find('/') != std::string::npos)
-      return fail(Code::invalid, name + ": has a malformed endpoint binding");
-    endpoints.push_back(std::move(*parsed));
-  }
-  if (endpoints.empty()) return fail(Code::invalid, name + ": is bound to no endpoint");
-  return endpoints;
 }
 
 // A secret without a binding would be usable everywhere or nowhere: the snapshot is invalid.
@@ -115,6 +99,63 @@ void take_secrets(const Response& response, ProviderEnvironment& result) {
     result.problems.push_back(aws.error().what);
 }
 
+void take_derived(Response& response, ProviderEnvironment& result) {
+  for (auto& wire : *response.mutable_derived_key_credentials()) {
+    Result<netproxy::BoundAwsCredentials> aws = take_derived_keys(wire);
+    if (aws)
+      result.credentials.aws.push_back(std::move(*aws));
+    else
+      result.problems.push_back(aws.error().what);
+  }
+}
+
+// A grant that cannot be used closes the place that it is for: a request there would go out without
+// its token.  Where not even the place can be read, that is every place.
+RefusedGrant refused_grant(const std::string& key, const Error& error) {
+  Result<WireKey> place = parse_wire_key(key);
+  RefusedGrant refused{std::nullopt, "token grant: " + error.what};
+  if (place) refused.where = std::move(place->where);
+  return refused;
+}
+
+// `loopback` or `cluster`: the gateway says it of an endpoint without TLS, which must be there.
+Result<> check_cleartext(const GrantBinding& binding, const std::string& word) {
+  if (!binding.cleartext) return {};
+  TransportRules rules;
+  rules.loopback = word == "loopback";
+  rules.cluster_cleartext = word == "cluster";
+  const auto url = check_token_url(
+      "http://" + binding.where.host + ":" + std::to_string(binding.where.port) + "/", rules);
+  if (url) return {};
+  return fail(Code::denied, binding.identity + ": may not go to this endpoint without TLS");
+}
+
+Result<GrantBinding> read_grant(const std::string& key,
+                                const openshell::v1::ProviderProfileCredential& credential) {
+  TRY_ASSIGN(GrantBinding binding, read_wire_binding(key, wire::from_wire(credential)));
+  TRY(check_cleartext(binding, credential.token_grant().cleartext_endpoints()));
+  return binding;
+}
+
+SandboxGrants grants_of(const Response& response) {
+  SandboxGrants grants;
+  std::vector<GrantBinding> bindings;
+  for (const auto& [key, credential] : response.dynamic_credentials()) {
+    Result<GrantBinding> binding = read_grant(key, credential);
+    if (binding)
+      bindings.push_back(std::move(*binding));
+    else
+      grants.refused.push_back(refused_grant(key, binding.error()));
+  }
+  Result<BindingTable> table = BindingTable::build(bindings);
+  if (table)
+    grants.table = std::move(*table);
+  else
+    for (GrantBinding& binding : bindings)
+      grants.refused.push_back({std::move(binding.where), table.error().what});
+  return grants;
+}
+
 }  // namespace
 
 ProviderEnvironment take_provider_environment(Response& response) {
@@ -123,6 +164,10 @@ ProviderEnvironment take_provider_environment(Response& response) {
   const std::set<std::string> open(response.non_secret_environment_keys().begin(),
                                    response.non_secret_environment_keys().end());
   for (const auto& [name, value] : response.environment()) {
+    if (is_reserved_variable(name)) {
+      result.problems.push_back(name + ": may not come from a provider; it is left out");
+      continue;
+    }
     // A key id or secret that is called configuration is still a secret.
     if (open.contains(name) && !is_aws_name(name))
       result.environment.emplace_back(name, value);
@@ -132,6 +177,9 @@ ProviderEnvironment take_provider_environment(Response& response) {
   std::sort(result.environment.begin(), result.environment.end());
   std::sort(result.secret_keys.begin(), result.secret_keys.end());
   take_secrets(response, result);
+  result.grants = grants_of(response);
+  for (const RefusedGrant& refused : result.grants.refused) result.problems.push_back(refused.why);
+  take_derived(response, result);
   for (auto& [name, value] : *response.mutable_environment()) wipe(value.data(), value.size());
   return result;
 }

@@ -2,17 +2,15 @@
 
 #include <string>
 
+#include "base/bytes.hpp"
+
 namespace keyward::identity {
 namespace {
 
 constexpr std::size_t shown_limit = 300;
 
-// A gateway's text goes to terminals and logs: one line of printable ASCII.
-std::string shown(std::string_view text) {
-  std::string line;
-  for (const char c : text.substr(0, shown_limit)) line += c >= ' ' && c <= '~' ? c : '?';
-  return line;
-}
+// A gateway's text goes to terminals and logs.
+std::string shown(std::string_view text) { return printable(text, shown_limit); }
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;

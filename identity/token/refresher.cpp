@@ -1,10 +1,10 @@
 #include "identity/token/refresher.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/crypto.hpp"
+#include "base/jitter.hpp"
 #include "base/log.hpp"
 #include "identity/jwt/sandbox_token.hpp"
 #include "identity/token/refresh_schedule.hpp"
@@ -19,17 +19,11 @@ constexpr milliseconds longest_wait{30'000};
 // How often a file is looked at that a new token is hoped to be put into.
 constexpr milliseconds file_watch{5'000};
 
-double random_jitter() {
-  std::uint32_t number = 0;
-  std::memcpy(&number, random_bytes(sizeof number).data(), sizeof number);
-  return number / 4294967296.0;
-}
-
 }  // namespace
 
 Refresher::Refresher(RefresherDeps deps) : deps_(deps) {
   local_end_ = deps_.slot.get()->expires;
-  due_ = deps_.clock.now() + refresh_delay(remaining(), random_jitter());
+  due_ = deps_.clock.now() + refresh_delay(remaining(), random_fraction());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -56,7 +50,7 @@ bool Refresher::replacement_waits() {
   return health_ == Health::degraded && replacement() != nullptr;
 }
 
-milliseconds Refresher::remaining() const { return local_end_ - deps_.clock.now(); }
+milliseconds Refresher::remaining() const { return local_end_.load() - deps_.clock.now(); }
 
 RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   const std::lock_guard one_at_a_time(attempt_mutex_);
@@ -64,10 +58,10 @@ RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   milliseconds delay;
   if (outcome.answer) {
     accept(*outcome.answer);
-    delay = refresh_delay(remaining(), random_jitter());
+    delay = refresh_delay(remaining(), random_fraction());
   } else {
     note_failure(outcome);
-    delay = retry_delay(failures_, remaining(), random_jitter());
+    delay = retry_delay(failures_, remaining(), random_fraction());
   }
   {
     const std::lock_guard lock(due_mutex_);

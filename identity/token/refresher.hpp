@@ -6,6 +6,7 @@
 // to another one: then the source is asked, where it can give one.  Where it cannot, that is said
 // once on the log, and once when it is over; nothing needs a restart.
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -40,6 +41,9 @@ class Refresher {
   // Refreshes at once, in the caller's thread; blocks while another attempt is under way.
   RpcResult<std::shared_ptr<const Token>> refresh_now();
 
+  // Whether the held token's life is over, counted from when it was received.  Any thread.
+  bool has_ended() const { return remaining() <= std::chrono::milliseconds(0); }
+
  private:
   enum class Health { good, failing, degraded };  // degraded: the token is refused or has expired
   struct Outcome {
@@ -67,11 +71,11 @@ class Refresher {
   std::chrono::milliseconds remaining() const;
 
   RefresherDeps deps_;
-  std::mutex attempt_mutex_;  // one attempt at a time; guards what follows
-  std::string refresh_id_;    // of the refresh that has not been answered yet
+  std::atomic<TimePoint> local_end_;  // of the token's life, by the local clock
+  std::mutex attempt_mutex_;          // one attempt at a time; guards what follows
+  std::string refresh_id_;            // of the refresh that has not been answered yet
   Health health_ = Health::good;
   unsigned failures_ = 0;
-  TimePoint local_end_;  // of the token's life, by the local clock
 
   std::mutex due_mutex_;  // guards what follows
   std::condition_variable_any due_changed_;

@@ -35,7 +35,8 @@ constexpr std::size_t write_size = std::size_t{256} << 10;
 std::size_t size_of(const AuditEvent& event) {
   return sizeof event + event.host.size() + event.address.size() + event.method.size() +
          event.path.size() + event.scheme.size() + event.rule.size() + event.policy_hash.size() +
-         event.reason.size() + event.detail.size() + event.credential.size() + event.signing.size();
+         event.reason.size() + event.detail.size() + event.credential.size() +
+         event.signing.size() + event.signing_service.size() + event.signing_region.size();
 }
 
 class JsonlAuditSink final : public AuditSink {

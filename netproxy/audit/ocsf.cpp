@@ -135,6 +135,10 @@ std::string ocsf_line(const AuditEvent& event, std::uint64_t sequence, TimePoint
   line.open("traffic").number("bytes_out", static_cast<std::int64_t>(event.bytes_up));
   line.number("bytes_in", static_cast<std::int64_t>(event.bytes_down)).close();
   line.open("unmapped").text("credential", event.credential).text("signing", event.signing);
+  if (!event.signing.empty())
+    line.text("signing_service", event.signing_service)
+        .text("signing_region", event.signing_region)
+        .text("key_id_end", event.key_id_end);
   if (event.audited) line.text("enforcement", "audit");
   if (line.truncated()) line.text("truncated", "yes");
   line.number("duration_us", event.microseconds).close();

@@ -31,7 +31,9 @@ struct AuditEvent {
   std::string reason;  // machine word, e.g. "no_endpoint", "destination_ip_prohibited"
   std::string detail;
   std::string credential;  // provider name, when one was used
-  std::string signing;     // "sigv4:hex_hash" …
+  std::string signing;     // "sigv4:hex_hash", "sigv4a:empty" …
+  std::string signing_service, signing_region;
+  std::string key_id_end;  // the last four characters of the key id that signs
   std::uint64_t bytes_up = 0, bytes_down = 0;
   std::int64_t microseconds = 0;
   bool audited = false;  // passed only because enforcement is audit

@@ -16,6 +16,7 @@ struct Problem {
   std::string code;          // machine word: "no_endpoint", "destination_ip_prohibited", …
   std::string title;         // what happened, a few words
   std::string detail;        // one sentence: what was missing, what would allow it
+  std::string log_detail;    // for the audit record in place of the detail; never for the client
   std::string layer = "l7";  // l4 | l7 | ssrf | credential | upstream
   std::string proxy_error;   // RFC 9209 section 2.3 error type
   bool retryable = false;

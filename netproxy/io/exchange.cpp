@@ -76,18 +76,43 @@ Answer<std::optional<ClientScope>> check_client_key(const Exchange& exchange,
   auto scope = client_scope(exchange.request);
   if (!scope) return tl::unexpected(credential_missing({Code::denied, scope.error().what}));
   const std::optional<ClientScope>& claimed = *scope;
-  if (claimed && claimed->presigned)
-    return tl::unexpected(credential_missing(
-        {Code::unsupported,
-         "presigned URLs are not served by this version: sign with the Authorization header"}));
-  if (claimed && claimed->algorithm == SigningAlgorithm::ecdsa)
-    return tl::unexpected(credential_missing(
-        {Code::unsupported, "SigV4a is not served by this version: sign with SigV4"}));
   if (claimed && claimed->access_key_id != placeholder.access_key_id)
     return tl::unexpected(credential_missing(
         {Code::denied,
          "sigv4: the request is signed with a key that is not this sandbox's placeholder"}));
   return std::move(*scope);
+}
+
+// What the client declares of its body, as far as the policy and a presigned URL leave it.
+Result<Payload> payload_for(const Exchange& exchange, const SigningTarget& target, bool presigned) {
+  const CredentialSigning signing = exchange.verdict.endpoint->model.credential_signing;
+  const RequestHead& head = exchange.request;
+  Payload open{PayloadMode::unsigned_payload, "UNSIGNED-PAYLOAD"};
+  const bool declared = find_header(head.headers, "x-amz-content-sha256") != nullptr;
+  const bool no_body = signing == CredentialSigning::sigv4_no_body;
+  // S3 takes the body of a presigned URL for unsigned; other services hash it.
+  const bool presigned_open = presigned && !path_style_of(target.service).encode_again;
+  Payload payload = open;
+  if (declared || !(presigned_open || (no_body && head.framing != Framing::none))) {
+    TRY_ASSIGN(payload, choose_payload(head, target.service));
+  }
+  if (presigned && payload.chunked)
+    return fail(Code::unsupported, "a presigned URL is not for a body in chunks");
+  const bool covered = payload.mode != PayloadMode::unsigned_payload &&
+                       payload.mode != PayloadMode::unsigned_trailer;
+  if (signing == CredentialSigning::sigv4_body && head.framing != Framing::none && !covered)
+    return fail(Code::invalid,
+                "the policy (sigv4:body) wants the body covered by the signature: send its SHA-256 "
+                "in x-amz-content-sha256, or signed chunks");
+  if (no_body && payload.mode == PayloadMode::hex_hash) return open;
+  const bool chunks_by_ecdsa =
+      payload.chunked && payload.chunked->form.signing == ChunkSigning::ecdsa;
+  if (payload.mode == PayloadMode::signed_chunks &&
+      chunks_by_ecdsa != (target.algorithm == SigningAlgorithm::ecdsa))
+    return fail(Code::unsupported,
+                "the chunks are signed by another algorithm than the request is to be: SigV4 or "
+                "SigV4a for both");
+  return payload;
 }
 
 // What follows changes the head; the chunks' signatures begin at the one over what the client sent.
@@ -120,6 +145,25 @@ Answer<> begin_chunks(Exchange& exchange, const Placeholder& placeholder,
   const auto length = frame_chunks(exchange.request, *input.payload.chunked);
   exchange.chunks = ChunkResigner::Sides{std::move(*author), {}, length};
   return {};
+}
+
+// The head, and what signs its chunks where it has some.
+Result<> sign_all(Exchange& exchange, const SigningInput& input) {
+  TRY_ASSIGN(std::string seed, sign_request(exchange.request, input));
+  if (!exchange.chunks) return {};
+  TRY_ASSIGN(exchange.chunks->editor, chunk_editor(exchange.request, input, std::move(seed)));
+  return {};
+}
+
+// For the audit record, whatever comes of it.
+void note_signing(Exchange& exchange, const BoundAwsCredentials& credentials,
+                  const SigningTarget& target) {
+  constexpr std::size_t shown = 4;
+  const std::string& id = credentials.keys.access_key_id;
+  exchange.event.signing_region = target.region;
+  exchange.event.signing_service = target.service;
+  exchange.event.key_id_end = id.substr(id.size() - std::min(id.size(), shown));
+  exchange.event.signing = target.algorithm == SigningAlgorithm::ecdsa ? "sigv4a" : "sigv4";
 }
 
 }  // namespace
@@ -182,19 +226,27 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   auto target = choose_target(endpoint.signing_region, endpoint.signing_service, *scope,
                               exchange.route.to.host);
   if (!target) return tl::unexpected(credential_missing({Code::denied, target.error().what}));
+  if (endpoint.credential_signing == CredentialSigning::sigv4a)
+    target->algorithm = SigningAlgorithm::ecdsa;
+  const bool by_ecdsa = *scope && (*scope)->algorithm == SigningAlgorithm::ecdsa;
+  if (by_ecdsa && target->algorithm == SigningAlgorithm::hmac)
+    return tl::unexpected(
+        credential_missing({Code::denied, "the client signs with SigV4a, the policy says sigv4"}));
+  const bool presigned = *scope && (*scope)->presigned;
+  note_signing(exchange, **keys, *target);
   if (const auto declared = check_chunked_head(exchange); !declared) return declared;
-  auto payload = choose_payload(exchange.request, target->service);
+  auto payload = payload_for(exchange, *target, presigned);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
-  const SigningInput input{(*keys)->keys, std::move(*target), *payload, exchange.authority,
-                           now,           &signing_keys};
+  const AwsCredentials& credentials = (*keys)->keys;
+  const auto derived = choose_key(credentials, {amz_date(now).substr(0, 8), target->region,
+                                                target->service, target->algorithm});
+  if (!derived) return tl::unexpected(credential_missing(derived.error()));
+  const SigningInput input{credentials, std::move(*target), *payload, exchange.authority,
+                           now,         &signing_keys,      *derived};
   if (const auto begun = begin_chunks(exchange, placeholder, input); !begun) return begun;
-  const auto seed = sign_request(exchange.request, input);
-  if (!seed) return tl::unexpected(credential_missing(seed.error()));
-  if (exchange.chunks) {
-    auto editor = chunk_editor(exchange.request, input, *seed);
-    if (!editor) return tl::unexpected(credential_missing(editor.error()));
-    exchange.chunks->editor = std::move(*editor);
-  }
+  const Result<> done =
+      presigned ? represign_request(exchange.request, input) : sign_all(exchange, input);
+  if (!done) return tl::unexpected(credential_missing(done.error()));
   exchange.credential = (*keys)->provider;
   exchange.payload = std::move(*payload);
   return {};

@@ -10,6 +10,7 @@
 #include "netproxy/audit/sink.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/http/head.hpp"
+#include "netproxy/injection.hpp"
 #include "netproxy/io/dial.hpp"
 #include "netproxy/io/refusal.hpp"
 #include "netproxy/sigv4/chunk_resigner.hpp"
@@ -63,6 +64,9 @@ struct Exchange {
   std::optional<RequestHead> client_head;
   std::optional<ChunkResigner::Sides> chunks;
   std::string credential;  // provider name
+  InjectionPtr injection;  // what inject() has put into the request, if anything
+  bool repeats = false;    // the request is to be sent once more, with another token
+  bool repeated = false;   // ... which happens once
   AuditEvent event;
   // Set by a gate (gate.hpp).
   std::size_t collect = 0;  // the body is read before the request is signed, up to here

@@ -9,7 +9,10 @@ Loop::~Loop() = default;
 
 Task<> Event::wait() {
   const auto token = asio::as_tuple(asio::use_awaitable);
-  while (!set_) co_await timer_.async_wait(token);
+  while (!set_) {
+    const auto [cancelled] = co_await timer_.async_wait(token);
+    if (!cancelled) co_return;  // the time is over
+  }
 }
 
 Task<> Loop::keep_time() {

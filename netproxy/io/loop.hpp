@@ -72,12 +72,13 @@ class Loop {
 // Lets one coroutine of a loop wait for another.
 class Event {
  public:
-  explicit Event(Loop& loop) : timer_(loop.context(), SteadyTime::max()) {}
+  explicit Event(Loop& loop, SteadyTime until = SteadyTime::max())
+      : timer_(loop.context(), until) {}
   void set() {
     set_ = true;
     timer_.cancel();
   }
-  Task<> wait();
+  Task<> wait();  // until it is set, or until then
 
  private:
   bool set_ = false;

@@ -12,7 +12,7 @@ class NullSandbox {
   // For a proxy whose gate decides.  The object, the clock and the gate outlive it.
   ProxyDeps deps(const Clock& clock, RequestGate& gate) {
     return {policy_,  credentials_, placeholder_, authority_, audit_,
-            clients_, clock,        &gate,        nullptr};
+            clients_, clock,        nullptr,      &gate,      nullptr};
   }
 
  private:

@@ -16,6 +16,7 @@
 #include "netproxy/audit/sink.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/guard/address.hpp"
+#include "netproxy/injection.hpp"
 #include "netproxy/policy/policy.hpp"
 
 namespace keyward::netproxy {
@@ -67,6 +68,7 @@ struct ProxyDeps {
   AuditSink& audit;
   ClientIdentity& client_identity;
   const Clock& clock;
+  TokenSource* tokens = nullptr;        // null: no token grants
   RequestGate* gate = nullptr;          // decides instead of the policy: a reverse proxy
   ListenerTls* listener_tls = nullptr;  // clients speak TLS to the proxy itself
 };

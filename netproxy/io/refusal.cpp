@@ -105,6 +105,20 @@ Problem credential_missing(const Error& error) {
   return problem;
 }
 
+Problem token_unavailable(const Error& error) {
+  const bool passes = error.code == Code::unavailable || error.code == Code::timeout;
+  Problem problem = make(
+      passes ? 503 : 502, "token_unavailable", "no token could be obtained for the request",
+      passes ? "its token grant has no token at the moment" : "its token grant cannot be used");
+  problem.log_detail = error.what;
+  problem.layer = "credential";
+  problem.proxy_error = "proxy_configuration_error";
+  problem.retryable = passes;
+  problem.next_steps = {passes ? "try again in a moment"
+                               : "ask the operator: the audit record says why"};
+  return problem;
+}
+
 Problem broken_body(const Error& error) {
   Problem problem =
       make(400, body_mismatch, "the body is not what the request declares", error.what);

@@ -7,6 +7,7 @@
 #include "netproxy/http/fields.hpp"
 #include "netproxy/http/head_parser.hpp"
 #include "netproxy/io/gate.hpp"
+#include "netproxy/io/inject.hpp"
 #include "netproxy/io/session.hpp"
 
 namespace keyward::netproxy {
@@ -97,6 +98,10 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
   Answer<ResponseHead> received = co_await read_response_head(exchange, upstream);
   if (!received) co_return tl::unexpected(received.error());
   reply.head = std::move(*received);
+  if (reply.head.status == 401 && takes_rejection(worker_, exchange)) {
+    reply.upstream_lives = false;  // its answer is not read
+    co_return Answer<>{};
+  }
   const bool unchunk = needs_unchunking(exchange.request, reply.head);
   reply.client_lives = reply.client_lives && exchange.request.keep_alive && !unchunk &&
                        reply.head.framing != Framing::until_close && !worker_.loop.draining();
@@ -184,7 +189,7 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
   event.status = exchange.answered;
   event.credential = exchange.credential;
   event.audited = exchange.verdict.audited;
-  if (exchange.payload) event.signing.append("sigv4:").append(to_string(exchange.payload->mode));
+  if (exchange.payload) event.signing.append(":").append(to_string(exchange.payload->mode));
   if (exchange.verdict.endpoint != nullptr) event.rule = exchange.verdict.endpoint->rule;
   if (exchange.policy) event.policy_hash = exchange.policy->hash();
   event.outcome = Outcome::allowed;
@@ -192,7 +197,7 @@ void Session::audit(Exchange& exchange, const Problem* problem) {
     const bool refused = problem->status < 499 || problem->code == "no_policy";
     event.outcome = refused ? Outcome::denied : Outcome::failed;
     event.reason = problem->code;
-    event.detail = problem->detail;
+    event.detail = problem->log_detail.empty() ? problem->detail : problem->log_detail;
   }
   event.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
                            std::chrono::steady_clock::now() - exchange.begun)

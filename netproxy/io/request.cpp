@@ -4,6 +4,7 @@
 
 #include "netproxy/http/fields.hpp"
 #include "netproxy/io/gate.hpp"
+#include "netproxy/io/inject.hpp"
 #include "netproxy/io/resigned_upload.hpp"
 
 namespace keyward::netproxy {
@@ -29,6 +30,29 @@ struct Background {
   std::chrono::seconds answer_within;  // once everything was sent
   bool finished = false;
   Answer<> outcome;
+};
+
+// A head may carry a token.
+class HeadText {
+ public:
+  explicit HeadText(const RequestHead& head) : text_(serialize(head)) {}
+  HeadText(const HeadText&) = delete;
+  HeadText& operator=(const HeadText&) = delete;
+  ~HeadText() { wipe(text_.data(), text_.size()); }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+struct ForgetInjected {
+  explicit ForgetInjected(Exchange& exchange) : exchange_(exchange) {}
+  ForgetInjected(const ForgetInjected&) = delete;
+  ForgetInjected& operator=(const ForgetInjected&) = delete;
+  ~ForgetInjected() { forget_injected(exchange_); }
+
+ private:
+  Exchange& exchange_;
 };
 
 Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
@@ -60,7 +84,7 @@ Task<bool> Session::serve_request(RequestHead request) {
 }
 
 std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
-  if (exchange.chunks) {
+  if (exchange.chunks && exchange.payload && exchange.payload->chunked) {
     const ResignedUpload::Way way{client_, inbox_, exchange.request, exchange.asked_path};
     return std::make_unique<ResignedUpload>(way, *exchange.payload->chunked,
                                             std::move(*exchange.chunks));
@@ -73,20 +97,24 @@ std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
   return std::make_unique<PlainUpload>(client_, inbox_, coming, std::move(check));
 }
 
-Answer<> Session::admit(Exchange& exchange) {
-  if (gate() != nullptr) return gate()->admit(exchange);
+Task<Answer<>> Session::admit(Exchange& exchange) {
+  if (gate() != nullptr) co_return gate()->admit(exchange);
   exchange.policy = worker_.shared.deps.policy.get();
   exchange.credentials = worker_.shared.deps.credentials.get();
   identify_client(exchange.policy.get());
-  const Answer<> decided = decide(exchange, origin_);
-  if (!decided) return decided;
-  return sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
-              worker_.shared.deps.clock.now());
+  Answer<> ready = decide(exchange, origin_);
+  if (ready) ready = co_await inject(worker_, exchange);
+  if (ready)
+    ready = sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
+                 worker_.shared.deps.clock.now());
+  co_return ready;
 }
 
 // True: the client's connection can be used again.
 Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
-  Answer<> ready = admit(exchange);
+  const ForgetInjected forgets(exchange);
+  client_.expire_in(limits().idle_timeout);  // a token may have to be waited for
+  Answer<> ready = co_await admit(exchange);
   if (!ready) co_return tl::unexpected(ready.error());
   client_.expire_in(limits().idle_timeout);
   continued_ = false;
@@ -99,17 +127,22 @@ Task<Answer<bool>> Session::carry_out(Exchange& exchange) {
 Task<Answer<bool>> Session::forward(Exchange& exchange) {
   const std::unique_ptr<Upload> owned = make_upload(exchange);
   Upload& upload = *owned;
-  const Answer<> ready = co_await upload.gather();
+  Answer<> ready = co_await upload.gather();
   if (!ready) co_return tl::unexpected(ready.error());
 
-  Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
-  if (!upstream) co_return tl::unexpected(upstream.error());
-  co_return co_await forward_body(exchange, upload, std::move(*upstream));
+  for (;;) {
+    Answer<UpstreamPtr> upstream = co_await send_request(exchange, upload);
+    if (!upstream) co_return tl::unexpected(upstream.error());
+    Answer<bool> carried = co_await forward_body(exchange, upload, std::move(*upstream));
+    if (!std::exchange(exchange.repeats, false)) co_return carried;
+    ready = co_await inject(worker_, exchange);
+    if (!ready) co_return tl::unexpected(ready.error());
+  }
 }
 
 // The head, and with it a body that is already here.
 Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& upload) {
-  const std::string head = serialize(exchange.request);
+  const HeadText head(exchange.request);
   for (bool fresh = false;; fresh = true) {
     Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, fresh);
     if (!upstream) co_return upstream;
@@ -118,7 +151,7 @@ Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& uplo
     connection.stream.expire_in(limits().upstream_timeout);
     const std::string_view gathered = upload.complete() ? upload.gathered() : std::string_view();
     const std::string_view body = exchange.body ? std::string_view(*exchange.body) : gathered;
-    const Result<> sent = co_await connection.stream.write(head, body);
+    const Result<> sent = co_await connection.stream.write(head.text(), body);
     if (!sent && connection.reused && !fresh) continue;  // closed before it took the request
     if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
     // Nothing of the reply yet: an old connection may have been closed while the request was under
@@ -158,19 +191,26 @@ Task<Answer<bool>> Session::forward_body(Exchange& exchange, Upload& upload, Ups
 Task<Answer<bool>> Session::await_continue(UpstreamConnection& upstream) {
   Stream& stream = upstream.stream;
   const SteadyTime until = std::chrono::steady_clock::now() + continue_patience;
-  bool silent = upstream.inbox.empty();
+  // Until there is enough to tell an interim answer from a final one.
+  constexpr std::string_view interim = "HTTP/1.1 1";
+  const auto undecided = [&upstream, interim] {
+    const std::string_view begun = upstream.inbox.view();
+    return begun.size() < interim.size() && interim.starts_with(begun);
+  };
+  bool silent = undecided();
   while (silent && std::chrono::steady_clock::now() < until) {
     // A wake-up may only have been a session ticket: look, then wait again.
     Io state = Io::ok;
     const Result<std::size_t> got = upstream.inbox.try_fill(stream.transport(), state);
     if (!got || state == Io::end)
       co_return tl::unexpected(broken_upstream({Code::io, "the upstream closed the connection"}));
-    silent = *got == 0;
+    silent = undecided();
     if (!silent) break;
+    if (*got > 0) continue;
     const Result<bool> waited = co_await stream.wait_readable(continue_patience);
     if (!waited) co_return tl::unexpected(broken_upstream(waited.error()));
   }
-  if (!silent && !upstream.inbox.view().starts_with("HTTP/1.1 1")) co_return false;
+  if (!silent && !upstream.inbox.view().starts_with(interim)) co_return false;
   Answer<> told = co_await tell_to_continue();
   if (!told) co_return tl::unexpected(told.error());
   co_return true;

@@ -5,13 +5,15 @@
 
 #include "netproxy/http/head_parser.hpp"
 #include "netproxy/http/target.hpp"
+#include "netproxy/io/inject.hpp"
 #include "netproxy/io/tunnel.hpp"
 #include "netproxy/tls/authority.hpp"
 #include "netproxy/tls/listener.hpp"
 
 // The life of a connection, in the order in which it happens: accept (proxy.cpp) -> read_connect ->
 // decide -> resolve_and_guard -> terminate_tls -> for each request: read_head -> decide ->
-// bind_credentials -> sign -> forward_body -> relay_response -> audit (request.cpp, relay.cpp).
+// inject -> bind_credentials -> sign -> forward_body -> relay_response -> audit (request.cpp,
+// relay.cpp).
 
 namespace keyward::netproxy {
 namespace {
@@ -140,6 +142,9 @@ Answer<Verdict> Session::read_connect(const RequestHead& request, Exchange& exch
     return tl::unexpected(bad_request({Code::invalid, "http: bytes before the tunnel is open"}));
   Verdict verdict = decide_tunnel(exchange);
   if (!verdict.allowed || verdict.endpoint == nullptr) return tl::unexpected(denied(verdict, true));
+  if (!verdict.inspect)
+    if (const auto free = check_unopened(worker_, exchange.route.to); !free)
+      return tl::unexpected(free.error());
   return verdict;
 }
 

@@ -42,7 +42,7 @@ class Session {
 
   // request.cpp: one request
   Task<bool> serve_request(RequestHead request);
-  Answer<> admit(Exchange& exchange);
+  Task<Answer<>> admit(Exchange& exchange);
   Task<Answer<bool>> carry_out(Exchange& exchange);
   Task<Answer<bool>> forward(Exchange& exchange);
   std::unique_ptr<Upload> make_upload(Exchange& exchange);

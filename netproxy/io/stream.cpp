@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/secret.hpp"
+
 namespace keyward::netproxy {
 namespace {
 
@@ -75,6 +77,7 @@ Task<Result<>> Stream::write(std::string head, std::string_view body) {
   const std::size_t joined = std::min(room, body.size());
   head.append(body.substr(0, joined));
   const Result<> sent = co_await write(std::string_view(head));
+  wipe(head.data(), head.size());  // it may carry a token
   if (!sent || joined == body.size()) co_return sent;
   co_return co_await write(body.substr(joined));
 }

@@ -118,8 +118,7 @@ Result<std::string> canonical_path(std::string_view raw, PathRules rules,
     }
     TRY_ASSIGN(const std::string byte, percent_decode(raw.substr(i, 3)));
     const char c = byte[0];
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\')
-      return refuse_path("encoded control byte or backslash");
+    if (is_control(c) || c == '\\') return refuse_path("encoded control byte or backslash");
     if (c == '/' && !allow_encoded_slash)
       return refuse_path("encoded slash (%2F); allow_encoded_slash of the endpoint may allow it");
     out += is_unreserved(c) ? byte : percent_encode(byte, Slash::encode);

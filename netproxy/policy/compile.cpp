@@ -121,6 +121,8 @@ Result<Policy> compile(const PolicyModel& model) {
     }
     policy.rules_.push_back(std::move(rule));
   }
+  if (const Result<> sound = check_filesystem(model.filesystem); !sound)
+    return fail_at("policy: filesystem", sound.error());
   policy.hash_ = hex(sha256(canonical_text(model)));
   return policy;
 }

@@ -20,7 +20,22 @@ enum class Access { unset, read_only, read_write, full };
 enum class Enforcement { enforce, audit };  // absent means enforce
 enum class Protocol { unset, tcp, rest };
 enum class TlsMode { automatic, skip };  // skip: the tunnel is passed on unopened
-enum class CredentialSigning { none, sigv4 };
+enum class CredentialSigning {
+  none,
+  sigv4,          // the payload as the client declares it
+  sigv4_body,     // the body must be covered by the client's hash or by signed chunks
+  sigv4_no_body,  // UNSIGNED-PAYLOAD instead of the client's hash
+  sigv4a          // ECDSA signatures for a set of regions
+};
+struct CredentialSigningName {
+  CredentialSigning value;
+  const char* text;
+};
+constexpr CredentialSigningName credential_signings[] = {
+    {CredentialSigning::sigv4, "sigv4"},
+    {CredentialSigning::sigv4_body, "sigv4:body"},
+    {CredentialSigning::sigv4_no_body, "sigv4:no_body"},
+    {CredentialSigning::sigv4a, "sigv4a"}};
 
 struct EndpointModel {
   std::string host;                  // lower case; `*` one label, `**` leading labels

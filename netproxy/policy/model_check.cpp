@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.hpp"
 #include "netproxy/policy/glob.hpp"
 #include "netproxy/policy/policy.hpp"
 
@@ -99,6 +100,21 @@ Result<> check_endpoint(const EndpointModel& endpoint) {
   TRY(endpoint.protocol == Protocol::rest ? check_rest(endpoint) : check_unopened(endpoint));
   TRY(check_signing(endpoint));
   return check_rules(endpoint);
+}
+
+Result<> check_filesystem_path(const std::string& path) {
+  constexpr std::size_t path_limit = 4096;
+  const bool goes_up = (path + "/").find("/../") != std::string::npos;
+  const bool clean = std::none_of(path.begin(), path.end(), is_control);
+  if (path.starts_with('/') && !goes_up && clean && path.size() <= path_limit) return {};
+  return fail(Code::invalid, (clean ? path.substr(0, 256) : std::string("a path")) +
+                                 ": must be an absolute path without ..");
+}
+
+Result<> check_filesystem(const FilesystemModel& filesystem) {
+  for (const auto* paths : {&filesystem.read_only, &filesystem.read_write})
+    for (const std::string& path : *paths) TRY(check_filesystem_path(path));
+  return {};
 }
 
 }  // namespace keyward::netproxy

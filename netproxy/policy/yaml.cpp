@@ -45,14 +45,12 @@ Result<std::vector<RuleModel>> rules_of(const YamlNode& node, bool wrapped) {
 
 Result<> read_signing(const YamlNode& node, EndpointModel& endpoint) {
   TRY_ASSIGN(const std::string text, node.text());
-  if (text == "sigv4") {
-    endpoint.credential_signing = CredentialSigning::sigv4;
-    return {};
-  }
-  if (text == "sigv4:body" || text == "sigv4:no_body" || text == "sigv4a")
-    return node.error("credential_signing: " + text +
-                      " is known, but not served by this version; use sigv4");
-  return node.error("credential_signing must be sigv4");
+  for (const CredentialSigningName& known : credential_signings)
+    if (text == known.text) {
+      endpoint.credential_signing = known.value;
+      return {};
+    }
+  return node.error("credential_signing must be sigv4, sigv4:body, sigv4:no_body or sigv4a");
 }
 
 // A switch that this version can only serve in its off position.
@@ -181,8 +179,8 @@ Result<NetworkPolicyModel> network_policy_of(const std::string& key, const YamlN
 Result<> read_paths(const YamlNode& node, std::vector<std::string>& paths) {
   TRY_ASSIGN(paths, node.texts());
   for (const std::string& path : paths)
-    if (!path.starts_with('/') || path.find("..") != std::string::npos || path.size() > 4096)
-      return node.error(path + ": must be an absolute path without ..");
+    if (const Result<> sound = check_filesystem_path(path); !sound)
+      return node.error(sound.error().what);
   return {};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -89,16 +88,30 @@ Result<Query> canonical_query(std::string_view target) {
 }
 
 // Runs of white space become one blank, also inside quotes; folded lines are white space.
-std::string folded(std::string_view value) {
-  std::string out;
+void append_folded(std::string& out, std::string_view value) {
   for (const char c : trim(value)) {
     const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
     if (!blank)
       out += c;
-    else if (!out.empty() && out.back() != ' ')
+    else if (out.back() != ' ')
       out += ' ';
   }
-  return out;
+}
+
+constexpr std::size_t usual_line = 64;
+
+struct Line {
+  std::string name;
+  std::string_view value;
+};
+std::vector<Line> sorted_lines(const Headers& headers) {
+  std::vector<Line> lines;
+  lines.reserve(headers.size());
+  for (const Header& header : headers) lines.push_back({lower(header.name), header.value});
+  // Stable: the values of a repeated name stay in their order.
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Line& a, const Line& b) { return a.name < b.name; });
+  return lines;
 }
 
 }  // namespace
@@ -136,17 +149,24 @@ Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle styl
 
 CanonicalRequest canonical_request(std::string_view method, const CanonicalTarget& target,
                                    const Headers& headers, std::string_view payload_hash) {
-  std::map<std::string, std::string> lines;
-  for (const Header& header : headers) {
-    const auto [line, first] = lines.try_emplace(lower(header.name), folded(header.value));
-    if (!first) line->second += "," + folded(header.value);
-  }
   std::string block;
   CanonicalRequest request;
-  for (const auto& [name, value] : lines) {
-    block.append(name).append(":").append(value).append("\n");
-    request.signed_headers.append(request.signed_headers.empty() ? "" : ";").append(name);
+  std::string_view before;
+  const std::vector<Line> lines = sorted_lines(headers);
+  block.reserve(lines.size() * usual_line);
+  for (const Line& line : lines) {
+    if (!block.empty() && line.name == before) {
+      block.back() = ',';  // joined to the line before
+    } else {
+      request.signed_headers.append(block.empty() ? "" : ";").append(line.name);
+      block.append(line.name).append(":");
+    }
+    append_folded(block, line.value);
+    block += '\n';
+    before = line.name;
   }
+  request.text.reserve(method.size() + target.path.size() + target.query.size() + block.size() +
+                       request.signed_headers.size() + payload_hash.size() + 5);
   request.text.append(method)
       .append("\n")
       .append(target.path)

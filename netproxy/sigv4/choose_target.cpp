@@ -70,7 +70,7 @@ Result<SigningTarget> choose_target(std::string_view policy_region, std::string_
   SigningTarget target;
   TRY_ASSIGN(target.service, choose_service(policy_service, client, *named));
   TRY_ASSIGN(target.region, choose_region(policy_region, client, *named));
-  target.algorithm = client ? client->algorithm : named->algorithm;
+  target.algorithm = named->algorithm;
   return target;
 }
 

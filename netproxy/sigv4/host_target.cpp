@@ -222,8 +222,9 @@ class HostReader {
     if (labels_.size() < 3 || !is_region(last(), partition_)) return unknown_host();
     take_region();
     if (is_never_signed(last())) return never_signed();
-    if (last() != "lambda-url" && last() != "aos") return unknown_host();
-    return regional(*signing_name(last()));
+    if (last() == "lambda-url") return regional("lambda");
+    if (last() == "aos") return regional("es");
+    return unknown_host();
   }
 
   const Partition& partition_;

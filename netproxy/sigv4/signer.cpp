@@ -25,6 +25,7 @@ Result<> remove_client_signature(RequestHead& head) {
 
 Headers headers_to_sign(const Headers& headers) {
   Headers chosen;
+  chosen.reserve(headers.size());
   for (const Header& header : headers)
     if (is_signed_header(lower(header.name))) chosen.push_back(header);
   return chosen;
@@ -70,6 +71,23 @@ std::string presign_items(const SigningInput& input, const SigningScope& scope,
 }
 
 }  // namespace
+
+AwsCredentials AwsCredentials::clone() const {
+  AwsCredentials copy{access_key_id, secret_access_key.clone(), session_token.clone()};
+  for (const DerivedKey& key : derived_keys)
+    copy.derived_keys.push_back({key.scope, key.bytes.clone(), key.validity});
+  return copy;
+}
+
+Result<const DerivedKey*> choose_key(const AwsCredentials& credentials, const SigningScope& scope) {
+  if (!credentials.secret_access_key.empty()) return nullptr;
+  if (const DerivedKey* key = find_key(credentials.derived_keys, scope)) return key;
+  constexpr std::size_t shown = 64;
+  return fail(Code::unavailable, "no signing key for date " + scope.date + ", region " +
+                                     scope.region.substr(0, shown) + ", service " +
+                                     scope.service.substr(0, shown) +
+                                     ": the gateway has handed out none for exactly these");
+}
 
 Result<std::string> sign_text(const SigningInput& input, const SigningScope& scope,
                               std::string_view text) {
@@ -148,8 +166,9 @@ Result<> presign_request(RequestHead& head, const SigningInput& input,
 Result<> represign_request(RequestHead& head, const SigningInput& input) {
   const auto claim = read_claim(head);
   if (!claim) return fail(Code::invalid, "sigv4: " + claim.error().message);
-  if (!*claim || !(*claim)->presigned) return fail(Code::invalid, "sigv4: no presigned URL");
-  const SignatureClaim& old = **claim;
+  const std::optional<SignatureClaim>& found = *claim;
+  if (!found || !found->presigned) return fail(Code::invalid, "sigv4: no presigned URL");
+  const SignatureClaim& old = *found;
   if (old.signed_at > input.now + allowed_skew)
     return fail(Code::denied, "sigv4: the presigned URL is not valid yet");
   const auto left =

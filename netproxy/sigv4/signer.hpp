@@ -8,12 +8,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "netproxy/http/head.hpp"
 #include "netproxy/sigv4/aws_chunked.hpp"
+#include "netproxy/sigv4/derived_keys.hpp"
 #include "netproxy/sigv4/signature.hpp"
 
 namespace keyward::netproxy {
@@ -21,8 +23,16 @@ namespace keyward::netproxy {
 struct AwsCredentials {
   std::string access_key_id;
   Secret secret_access_key;
-  Secret session_token;  // empty when there is none
+  Secret session_token;                    // empty when there is none
+  std::vector<DerivedKey> derived_keys{};  // used only where there is no secret
+
+  AwsCredentials clone() const;
 };
+
+// What SigningInput::derived is to be.  Null: the secret signs.  Code::unavailable with date,
+// region and service: there is no secret, and no derived key for exactly these.  Lives as long as
+// the credentials.
+Result<const DerivedKey*> choose_key(const AwsCredentials& credentials, const SigningScope& scope);
 
 // What the client's x-amz-content-sha256 (or its absence) asks for, and what therefore leaves.
 enum class PayloadMode {
@@ -67,12 +77,6 @@ struct SigningTarget {
 Result<SigningTarget> choose_target(std::string_view policy_region, std::string_view policy_service,
                                     const std::optional<ClientScope>& client,
                                     std::string_view host);
-
-// SigV4's key of one date, region and service, from somebody who keeps the secret.
-struct DerivedKey {
-  SigningScope scope;
-  Secret bytes;
-};
 
 class SigningKeys;
 struct SigningInput {

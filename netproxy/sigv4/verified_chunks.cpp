@@ -39,7 +39,7 @@ S3Result<ChunkStep> VerifiedChunks::check(ChunkStep step) {
     case Kind::last_chunk:
       if (!is_signed) break;
       hash_ = data_.finish();
-      if (chain_) TRY(verify(chain_->of_chunk(hash_)));
+      if (chain_) TRY(verify(*chain_, chain_->of_chunk(hash_)));
       if (!chain_) return s3_fail(S3Code::signature_does_not_match);
       break;
     case Kind::trailer:
@@ -48,7 +48,7 @@ S3Result<ChunkStep> VerifiedChunks::check(ChunkStep step) {
     case Kind::trailer_signature:
       TRY(trailers_.all_taken());
       hash_ = trailers_.block_hash();
-      if (chain_) TRY(verify(chain_->of_trailer(hash_)));
+      if (chain_) TRY(verify(*chain_, chain_->of_trailer(hash_)));
       break;
     case Kind::end:
       TRY(trailers_.all_taken());
@@ -60,10 +60,10 @@ S3Result<ChunkStep> VerifiedChunks::check(ChunkStep step) {
   return step;
 }
 
-S3Result<> VerifiedChunks::verify(std::string_view string_to_sign) {
+S3Result<> VerifiedChunks::verify(ChunkChain& chain, std::string_view string_to_sign) {
   const std::string_view signature = decoder_.signature();
   if (key_ && key_->verifies(string_to_sign, signature)) {
-    chain_->advance(signature);
+    chain.advance(signature);
     return {};
   }
   auto error = s3_fail(S3Code::signature_does_not_match);

@@ -38,7 +38,7 @@ class VerifiedChunks {
 
  private:
   S3Result<ChunkStep> check(ChunkStep step);
-  S3Result<> verify(std::string_view string_to_sign);
+  S3Result<> verify(ChunkChain& chain, std::string_view string_to_sign);
 
   AwsChunkedForm form_;
   AwsChunkedDecoder decoder_;

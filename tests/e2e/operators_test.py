@@ -200,9 +200,9 @@ class OperatorsTest(OperatorsCase):
 
     def test_profiles_with_faults(self):
         """A fault is a diagnostic of a call that succeeds, and one fault keeps the whole set out."""
-        grant = {"token_endpoint": "https://issuer.example.com/token", "audience": "a"}
+        grant = {"token_endpoint": "http://issuer.example.com/token", "audience": "a"}
         faults = {"an id that is none": self.profile("Not_Kebab"), "no id": self.profile(""),
-                  "a grant, which is not served": self.profile("interop-bad", credentials=[{"name": "g", "token_grant": grant}])}
+                  "a grant that is asked for in clear text": self.profile("interop-bad", credentials=[{"name": "g", "token_grant": grant}])}
         for what, profile in faults.items():
             with self.subTest(what):
                 bad = {"profile": profile, "source": "bad.yaml"}

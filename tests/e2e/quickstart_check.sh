@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 exec 9>/run/lock/keyward-e2e.lock
 flock 9 # two sandboxes at once would meet in the default uid
-left() { ip netns list | grep -c '^keyward-s3-' || true; }
+left() { ip netns list | grep -c '^keyward-quickstart-' || true; }
 before=$(left)
 for run in first second; do
   echo "== the $run run"

@@ -13,6 +13,9 @@ TARGETS = {
     "netproxy/policy/policy.hpp": "canonical_path",
     "netproxy/policy/readings.hpp": "policy_file",
     "netproxy/sigv4/aws_chunked.hpp": "chunk_resign",
+    "netproxy/sigv4/canonical.hpp": "canonical_request",
+    "netproxy/sigv4/claim.hpp": "request_verifier",
+    "netproxy/sigv4/host_target.hpp": "host_target",
     "identity/aws/answers.hpp": "aws_answers",
     "identity/aws/shared_files.hpp": "aws_answers",
     "isolation/launch_channel.hpp": "launch_channel",
@@ -20,6 +23,10 @@ TARGETS = {
     "identity/jwt/keys.hpp": "jwt",
     "identity/jwt/jws.hpp": "jwt",
     "identity/jwt/jwks.hpp": "issuer",
+    "identity/jwt/spiffe_id.hpp": "jwt_svid",
+    "identity/grant/answer.hpp": "grant_answer",
+    "identity/grant/metadata.hpp": "grant_answer",
+    "identity/grant/wire_key.hpp": "wire_key",
     "gateway/cli/credentials_file.hpp": "credentials_file",
     "gateway/config_file.hpp": "config_file",
 }
@@ -36,6 +43,7 @@ REACHED_OTHERWISE = {
     "isolation/users.hpp": "the image's passwd; table tests with hostile lines",
     "isolation/mountinfo.hpp": "the kernel's own file",
     "isolation/plan.hpp": "the operator's options",
+    "identity/spiffe/endpoint.hpp": "the operator's own variables and options; table tests",
     "netproxy/endpoint_binding.hpp": "the operator's own files, and the gateway's answers; table tests",
     "netproxy/guard/address.hpp": "reached by http_head through CONNECT targets; table tests",
 }

@@ -8,19 +8,19 @@ MAY_INCLUDE = {
     "base": (),
     "isolation": (),
     "netproxy": ("netproxy",),
-    "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/policy/percent.hpp",
-                 "netproxy/endpoint_binding.hpp", "netproxy/sigv4"),
-    "gateway": ("gateway", "identity/jwt", "identity/http", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp"),
+    "identity": ("identity", "proto", "netproxy/credentials.hpp", "netproxy/policy/model.hpp", "netproxy/endpoint_binding.hpp",
+                 "netproxy/policy/glob.hpp", "netproxy/policy/percent.hpp", "netproxy/guard", "netproxy/http/head_parser.hpp", "netproxy/sigv4"),
+    "gateway": ("gateway", "identity/jwt", "identity/http", "identity/grant", "identity/rpc/grant_wire.hpp", "proto", "netproxy/policy", "netproxy/endpoint_binding.hpp", "netproxy/sigv4/derived_keys.hpp"),
     "supervisor": ("supervisor", "isolation", "identity", "netproxy"),
     "sigv4proxy": ("sigv4proxy", "identity/aws", "netproxy"),
 }
 # Pure folders: what they must not include at all.
-PURE = ("netproxy/sigv4", "netproxy/http", "netproxy/policy", "netproxy/guard", "identity/jwt", "gateway/authn", "gateway/guard")
+PURE = ("netproxy/sigv4", "netproxy/http", "netproxy/policy", "netproxy/guard", "identity/jwt", "identity/grant", "gateway/authn", "gateway/guard")
 EFFECTS = re.compile(r"<(grpcpp/|boost/asio|spdlog/|sys/socket\.h|sys/mount\.h|fcntl\.h|fstream|chrono_io|poll\.h|sys/epoll\.h)")
 PURE_MAY_NOT_INCLUDE = ("netproxy/io", "netproxy/audit", "isolation", "base/log.hpp", "base/file.hpp")
 # A system or library header, and the only places that may include it.
 CONFINED = {
-    r"<grpcpp/": ("identity/rpc/", "gateway/rpc/", "gateway/operator/", "supervisor/debug_rpc"),
+    r"<grpcpp/": ("identity/rpc/", "identity/spiffe/", "gateway/rpc/", "gateway/operator/", "supervisor/debug_rpc"),
     r"<boost/": ("netproxy/io/", "gateway/http/", "identity/http/"),
     r"<sys/mount\.h>": ("isolation/",),
     r"<sys/capability\.h>": ("isolation/",),

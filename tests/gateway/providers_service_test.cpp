@@ -138,12 +138,12 @@ TEST_CASE("providers: what was got can be changed and sent back") {
 
 TEST_CASE("providers: the revision tells nothing of the secrets") {
   const auto revision = [](const char* secret) {
-    std::vector<ProviderRow> rows;
-    rows.push_back(provider("m", "KEY"));
-    rows.back().id = "the same";
-    rows.back().credentials.at("KEY") = Secret(secret);
+    BoundProviders<ProviderRow> bound;
+    bound.rows.push_back(provider("m", "KEY"));
+    bound.rows.back().id = "the same";
+    bound.rows.back().credentials.at("KEY") = Secret(secret);
     v1::GetSandboxProviderEnvironmentResponse response;
-    REQUIRE(fill_provider_environment(rows, true, response));
+    REQUIRE(fill_provider_environment(bound, {{}, true, true, true}, response));
     return response.provider_env_revision();
   };
   CHECK(revision("hunter2") == revision("letmein"));

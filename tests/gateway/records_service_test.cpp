@@ -218,8 +218,9 @@ TEST_CASE("users: providers, whose secrets never come back") {
 
   v1::DeleteProviderRequest remove;
   remove.set_name("p");
-  CHECK(gateway.call(&Stub::DeleteProvider, "admin", remove).first.error_code() ==
-        StatusCode::FAILED_PRECONDITION);
+  const auto in_use = gateway.call(&Stub::DeleteProvider, "admin", remove).first;
+  CHECK(in_use.error_code() == StatusCode::FAILED_PRECONDITION);
+  CHECK(in_use.error_message().starts_with("provider 'p' is attached to sandbox(es): a;"));
   v1::DetachSandboxProviderRequest detach;
   detach.set_sandbox_name("a");
   detach.set_provider_name("p");

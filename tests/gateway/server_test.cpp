@@ -3,6 +3,7 @@
 
 #include "gateway/certgen/certgen.hpp"
 #include "gateway/operator/client.hpp"
+#include "gateway/operator/review.hpp"
 #include "server.hpp"
 
 using namespace keyward;
@@ -216,4 +217,52 @@ TEST_CASE("server: plaintext is for loopback addresses") {
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Code::denied);
   }
+}
+
+TEST_CASE("operator: a profile's grants are imported, shown, and refused line by line") {
+  TestServer gateway;
+  const std::string path = gateway.directory / "run/operator.sock";
+  const auto operators = start_operator_server(path, gateway.deps);
+  REQUIRE(operators);
+  const auto reviews = ReviewClient::connect(path);
+  const auto client = OperatorClient::connect(path);
+  REQUIRE(reviews);
+  REQUIRE(client);
+  const auto profile = [](const std::string& scheme) {
+    return R"({"id": "orders", "endpoints": [{"host": "*.orders.example", "port": 443}],
+      "credentials": [{"name": "token", "tokenGrant": {"tokenEndpoint": ")" +
+           scheme + R"(://login.example/token", "audience": "orders", "audienceOverrides":
+      [{"host": "admin.orders.example", "path": "/v1/**", "audience": "admin"}]}},
+      {"name": "svid", "authStyle": "header", "headerName": "x-svid",
+       "tokenGrant": {"grantType": "raw_svid", "audience": "orders-svid"}}]})";
+  };
+  const auto refused = (*reviews)->import_profile(profile("http"));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what.find("credentials.token.token_grant.token_endpoint: ") !=
+        std::string::npos);
+  REQUIRE((*reviews)->import_profile(profile("https")));
+  const auto profiles = (*reviews)->profiles();
+  REQUIRE(profiles);
+  const ProfileInfo& shown = profiles->back();
+  REQUIRE(shown.grants.size() == 2);
+  CHECK(shown.grants[0].grant_type == "client_credentials");
+  CHECK(shown.grants[0].server == "https://login.example/token");
+  CHECK(shown.grants[0].overrides == std::vector<std::string>{"admin.orders.example/v1/**"});
+  CHECK(shown.grants[1].grant_type == "raw_svid");
+  CHECK(shown.grants[1].header == "x-svid");
+
+  NewProvider provider;
+  provider.name = "shop";
+  provider.type = "orders";
+  provider.bindings = {"other.example:443"};
+  CHECK((*client)->create_provider(provider).error().what.find("--bind") != std::string::npos);
+  provider.bindings.clear();
+  REQUIRE((*client)->create_provider(provider));
+  CHECK(*(*client)->attach("a", "shop"));
+  CHECK((*reviews)->delete_profile("orders").error().code == Code::precondition);
+  REQUIRE((*client)->create_provider({"shop-2", "orders", {}, {}, {}}));
+  const auto both = (*client)->attach("a", "shop-2");
+  REQUIRE_FALSE(both);
+  CHECK(both.error().code == Code::precondition);
+  CHECK(both.error().what.find("shop:token and shop-2:token") != std::string::npos);
 }

@@ -134,3 +134,58 @@ TEST_CASE("store: several records are put together or not at all, and lists come
   CHECK(store.touch_sandbox(gateway.a.id, std::uint64_t{1} << 40).error().code == Code::conflict);
   CHECK(store.sandbox_by_name(std::string("a\0", 2)).error().code == Code::invalid);
 }
+
+// Providers of one type, unless its profile says that they go together.
+struct OneOfAType {
+  Result<> operator()(const GivenProviders& given) const {
+    for (const SandboxProviders& sandbox : given.sandboxes) {
+      std::map<std::string, int> counts;
+      for (const ProviderOutline& each : sandbox.providers) ++counts[each.type];
+      for (const auto& [type, count] : counts)
+        if (count > 1 && (given.profiles.count(type) == 0 || given.profiles.at(type).body != "any"))
+          return fail(Code::precondition, sandbox.sandbox + " has " + type + " twice");
+    }
+    return {};
+  }
+};
+
+TEST_CASE("store: what the rule refuses is undone, whichever change would bring it about") {
+  TestGateway gateway;
+  const auto store = *open_store(gateway.database.name(), gateway.key, OneOfAType());
+  ProviderRow rows[] = {provider("one", "ONE"), provider("two", "TWO")};
+  for (ProviderRow& row : rows) {
+    row.type = "model";
+    REQUIRE(store->create_provider(row));
+  }
+  const RecordRow any{{profile_kind, "", "model"}, "any", {}, 0};
+  CHECK(*store->attach("a", "one"));
+  const auto refused = store->attach_by_id({gateway.a.id, "two"});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::precondition);
+  CHECK(refused.error().what == "a has model twice");
+  CHECK(store->attach("a", "two").error().code == Code::precondition);
+  CHECK(store->create_sandbox(sandbox_row("c"), {"one", "two"}).error().code == Code::precondition);
+  CHECK_FALSE(store->sandbox_by_name("c"));
+  CHECK(store->provider_names_of(gateway.a.id)->size() == 1);
+  CHECK(*store->attach("b", "two"));  // another sandbox
+
+  REQUIRE(store->put_records({any}));
+  CHECK(*store->attach("a", "two"));
+  RecordRow other = any;
+  other.body = "one";
+  other.version = 1;
+  CHECK(store->put_record(other).error().code == Code::precondition);
+  CHECK(store->record(any.key)->body == "any");
+  CHECK(store->put_record({{profile_kind, "", "unused"}, "one", {}, 0}));
+  CHECK(store->put_record({{"draft", "", "model"}, "one", {}, 0}));
+
+  // What another hand has brought about is not made worse.
+  REQUIRE(*store->delete_record(any.key));
+  rows[0].config["REGION"] = "eu";
+  CHECK(store->update_provider(rows[0]).error().code == Code::precondition);
+  CHECK(store->outline_by_name("one")->config.empty());
+  CHECK(store->put_records({{{profile_kind, "", "model"}, "one", {}, 0}}).error().code ==
+        Code::precondition);
+  CHECK(*store->detach("a", "one"));
+  CHECK(store->update_provider(rows[0]));
+}

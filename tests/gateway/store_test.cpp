@@ -67,6 +67,8 @@ TEST_CASE("store: a database of an older version is brought up to date, a newer 
       "ALTER TABLE sandboxes DROP COLUMN resource_version;"
       "ALTER TABLE providers DROP COLUMN expires; ALTER TABLE providers DROP COLUMN variables;"
       "ALTER TABLE providers DROP COLUMN resource_version;"
+      "ALTER TABLE providers DROP COLUMN derived_services;"
+      "ALTER TABLE providers DROP COLUMN derived_regions;"
       "ALTER TABLE sandboxes DROP COLUMN exit_instance;"
       "ALTER TABLE sandboxes DROP COLUMN exit_code; ALTER TABLE sandboxes DROP COLUMN exited;"
       "ALTER TABLE sandboxes ADD COLUMN policy BLOB NOT NULL DEFAULT '';"

@@ -177,6 +177,9 @@ TEST_CASE("session: goes on over a refresh, and what was asked meanwhile is aske
   heartbeat.mutable_heartbeat();
   session.stream->Write(heartbeat);
   CHECK(session.read().has_heartbeat());
+  REQUIRE(get_config(*gateway.stub, next, gateway.a.id).ok());  // no repeat from now on
+  session.stream->Write(heartbeat);
+  CHECK(session.read().has_heartbeat());
   const auto asked = gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""});
   REQUIRE(asked);
   CHECK(session.read().relay_open().channel_id() == asked->channel_id);
@@ -208,7 +211,7 @@ TEST_CASE("relays: a user's connection reaches the sandbox's supervisor, and no 
   {
     grpc::ClientContext context;
     CHECK(forward(context, "127.0.0.1", 80)->Finish().error_code() ==
-          StatusCode::FAILED_PRECONDITION);  // no session
+          StatusCode::UNAVAILABLE);  // no session
   }
   Session session(gateway, token);
   REQUIRE(session.hello(gateway.a.id, "i").has_session_accepted());
@@ -267,7 +270,7 @@ TEST_CASE("relays: a user's connection reaches the sandbox's supervisor, and no 
   v1::SupervisorMessage result;
   result.mutable_relay_open_result()->set_channel_id(second.relay_open().channel_id());
   session.stream->Write(result);
-  CHECK(refused->Finish().error_code() == StatusCode::FAILED_PRECONDITION);
+  CHECK(refused->Finish().error_code() == StatusCode::UNAVAILABLE);
   CHECK(session.end() == StatusCode::OK);
 }
 

@@ -15,6 +15,7 @@
 #include "gateway/issue/issuer.hpp"
 #include "gateway/log_book.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/session_book.hpp"
 #include "gateway/store/store.hpp"
 
@@ -47,7 +48,7 @@ struct TestGateway {
   TestDirectory directory;
   TestClock clock;
   Secret key{std::string(32, 'k')};
-  std::unique_ptr<Store> store = *open_store(database.name(), key);
+  std::unique_ptr<Store> store = *open_store(database.name(), key, grants_rule());
   KeyRing ring{identity::generate_signing_key()};
   Issuer issuer{ring, "test", std::chrono::seconds(3600), *store};
   AuthenticatorChain authenticators =

@@ -109,6 +109,20 @@ TEST_CASE("provider environment: keys are secrets, whatever they are called") {
   CHECK(got.environment.size() == 1);
 }
 
+TEST_CASE("provider environment: what steers a program comes from no provider") {
+  for (const char* name : {"PATH", "LD_PRELOAD", "BASH_ENV", "OPENSHELL_ENDPOINT", "SPIFFE_X"}) {
+    CAPTURE(name);
+    Response response = good();
+    (*response.mutable_environment())[name] = "/tmp/evil";
+    response.add_non_secret_environment_keys(name);
+    const ProviderEnvironment got = take_provider_environment(response);
+    CHECK(got.environment.size() == 1);
+    REQUIRE(got.problems.size() == 1);
+    CHECK(got.problems[0].starts_with(name));
+    CHECK(got.credentials.aws.size() == 1);
+  }
+}
+
 TEST_CASE("provider environment: nothing attached") {
   Response response;
   const ProviderEnvironment got = take_provider_environment(response);

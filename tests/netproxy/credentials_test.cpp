@@ -98,3 +98,36 @@ TEST_CASE("credentials: unusable from the moment of expiry, and nothing else tak
   credentials.aws[0].expires = now + std::chrono::milliseconds(1);
   CHECK(selected(credentials, {"a.test", 443, "/", ""}) == "work");
 }
+
+TEST_CASE("credentials: derived keys go when their time is over, and nothing else does") {
+  const auto key = [](const char* date, TimePoint end) {
+    return DerivedKey{{date, "eu-west-1", "s3"}, Secret(date), {TimePoint(), end}};
+  };
+  using std::chrono::milliseconds;
+  Credentials credentials;
+  add(credentials, "whole", {{"a.example", 443, ""}}, now + milliseconds(5));
+  add(credentials, "derived", {{"b.example", 443, "/p"}});
+  auto& keys = credentials.aws[1].keys;
+  keys.secret_access_key = Secret();
+  keys.session_token = Secret("session");
+  keys.derived_keys.push_back(key("20150829", now));
+  keys.derived_keys.push_back(key("20150830", now + milliseconds(1)));
+
+  CHECK_FALSE(without_old_keys(credentials, now - milliseconds(1)));
+  const auto rest = without_old_keys(credentials, now);
+  REQUIRE(rest);
+  REQUIRE(rest->aws.size() == 2);
+  CHECK(rest->aws[0].keys.secret_access_key.equals("secret"));
+  CHECK(rest->aws[0].expires == now + milliseconds(5));
+  const BoundAwsCredentials& left = rest->aws[1];
+  CHECK(left.provider == "derived");
+  CHECK(left.bindings == credentials.aws[1].bindings);
+  CHECK(left.keys.access_key_id == "AKIA");
+  CHECK(left.keys.session_token.equals("session"));
+  REQUIRE(left.keys.derived_keys.size() == 1);
+  CHECK(left.keys.derived_keys[0].bytes.equals("20150830"));
+  const auto none = without_old_keys(*rest, now + milliseconds(1));
+  REQUIRE(none);
+  CHECK(none->aws.at(1).keys.derived_keys.empty());
+  CHECK_FALSE(without_old_keys(*none, now + milliseconds(9)));
+}

@@ -323,6 +323,20 @@ TEST_CASE("compile: the hash follows the meaning") {
   }
 }
 
+TEST_CASE("compile: paths of the filesystem are absolute and go nowhere else") {
+  for (const char* path : {"", "usr", "/a/../b", "/..", "..", "/a\nb"}) {
+    CAPTURE(path);
+    PolicyModel model = model_of({tunnel("a.test")});
+    model.filesystem.read_write = {path};
+    CHECK(compile(model).error().code == Code::invalid);
+    std::swap(model.filesystem.read_write, model.filesystem.read_only);
+    CHECK_FALSE(compile(model));
+  }
+  PolicyModel model = model_of({tunnel("a.test")});
+  model.filesystem.read_only = {"/", "/usr/lib/a..b", "/..a"};
+  CHECK(compile(model));
+}
+
 TEST_CASE("decide: an IP literal is a host like any other") {
   const Policy policy = policy_of({tunnel("10.1.2.3"), tunnel("2001:db8::1")});
   CHECK(policy.decide_connect({"10.1.2.3", 443}, {}).allowed);

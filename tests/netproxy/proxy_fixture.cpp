@@ -36,6 +36,12 @@ network_policies:
       - {host: loop.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
       - {host: s3.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
          credential_signing: sigv4, signing_service: s3, signing_region: eu-central-1}
+      - {host: v4a.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: "sigv4a", signing_service: s3, signing_region: eu-central-1}
+      - {host: body.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: "sigv4:body", signing_service: s3, signing_region: eu-central-1}
+      - {host: nobody.test, port: 443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
+         credential_signing: "sigv4:no_body", signing_service: s3, signing_region: eu-central-1}
 )";
 
 class Quiet final : public AuditSink {
@@ -70,6 +76,9 @@ std::string answer_to(const RequestHead& request, const std::string& body) {
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
   if (request.target == "/echo")
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
+  const std::string* authorization = find_header(request.headers, "authorization");
+  if (request.target == "/guarded" && authorization != nullptr && *authorization == "Bearer stale")
+    return "HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\nstale";
   if (request.target == "/truncated") return "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
   if (request.method == "HEAD") return "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
   const std::string text = request.method + " " + request.target;
@@ -85,7 +94,10 @@ std::shared_ptr<const Credentials> real_keys() {
   Credentials keys;
   BoundAwsCredentials bound;
   bound.provider = "real";
-  bound.bindings = {{"s3.test", 443, ""}};
+  bound.bindings = {{"s3.test", 443, ""},
+                    {"v4a.test", 443, ""},
+                    {"body.test", 443, ""},
+                    {"nobody.test", 443, ""}};
   bound.keys.access_key_id = "AKIAREALREALREALREAL";
   bound.keys.secret_access_key = Secret("0123456789012345678901234567890123456789");
   keys.aws.push_back(std::move(bound));
@@ -154,7 +166,8 @@ void Origin443::serve(UniqueFd socket) {
   const ssize_t got = ::recv(socket.get(), hello.data(), hello.size(), MSG_PEEK);
   const std::string_view seen(hello.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   std::string host = "up.test";
-  for (const char* name : {"ro.test", "wrong.test", "s3.test"})
+  for (const char* name :
+       {"ro.test", "wrong.test", "s3.test", "v4a.test", "body.test", "nobody.test"})
     if (seen.find(name) != std::string_view::npos) host = name;
   Peer client(std::move(socket));
   if (!client.accept_tls((host == "wrong.test" ? foreign_ : trusted_).new_session(host).value()))
@@ -194,6 +207,53 @@ std::string Client::ask(std::string_view request) {
   return answer + body;
 }
 
+void FakeTokens::bind(const std::string& host,
+                      std::vector<std::pair<std::string, std::string>> headers) {
+  const std::lock_guard lock(mutex_);
+  host_ = host;
+  headers_ = std::move(headers);
+}
+
+void FakeTokens::fail_with(std::optional<Error> error) {
+  const std::lock_guard lock(mutex_);
+  error_ = std::move(error);
+}
+
+bool FakeTokens::binds(std::string_view host, std::uint16_t) const {
+  const std::lock_guard lock(mutex_);
+  return host == host_;
+}
+
+Result<InjectionPtr> FakeTokens::answer_for(const InjectionPlace& place) {
+  const std::lock_guard lock(mutex_);
+  auto injection = std::make_shared<Injection>();
+  if (place.host != host_) return injection;
+  if (error_) return tl::unexpected(*error_);
+  injection->provider = "grants";
+  for (const auto& [name, value] : headers_) injection->headers.push_back({name, Secret(value)});
+  return injection;
+}
+
+std::optional<Result<InjectionPtr>> FakeTokens::injection_for(const InjectionPlace& place,
+                                                              const Done& done) {
+  ++asked_;
+  if (!later_.exchange(false)) return answer_for(place);
+  helper_ = std::jthread([this, place, done] { done(answer_for(place)); });
+  return std::nullopt;
+}
+
+bool FakeTokens::rejected(const InjectionPlace&, const InjectionPtr&) {
+  ++rejections_;
+  const std::lock_guard lock(mutex_);
+  bool renews = false;
+  for (auto& [name, value] : headers_)
+    if (value == "Bearer stale") {
+      value = "Bearer fresh";
+      renews = true;
+    }
+  return renews;
+}
+
 ProxyFixture::ProxyFixture(ProxySettings settings)
     : child_authority(CertificateAuthority::create(clock).value()),
       trusted(CertificateAuthority::create(clock).value()),
@@ -205,13 +265,14 @@ ProxyFixture::ProxyFixture(ProxySettings settings)
       audit(std::make_unique<Quiet>()),
       identity(std::make_unique<Nobody>()) {
   settings.trust_store_pem = trusted->certificate_pem();
-  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test", "raw.test"})
+  for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test", "raw.test", "v4a.test",
+                           "body.test", "nobody.test"})
     settings.host_aliases.emplace_back(name, parse_address(origin_address).value());
   settings.host_aliases.emplace_back("loop.test", parse_address("127.0.0.1").value());
   UniqueFd listener = listen_on("127.0.0.1", 0);
   port = port_of(listener);
   const ProxyDeps deps{policy, credentials, placeholder, *child_authority,
-                       *audit, *identity,   clock};
+                       *audit, *identity,   clock,       &tokens};
   settings.threads = 1;
   proxy = Proxy::start(std::move(listener), std::move(settings), deps).value();
 }

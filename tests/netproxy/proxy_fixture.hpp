@@ -64,6 +64,33 @@ class Client : public Peer {
   std::string ask(std::string_view request);
 };
 
+// Grants as a test wants them.  Without any, nothing is injected.
+class FakeTokens final : public TokenSource {
+ public:
+  std::optional<Result<InjectionPtr>> injection_for(const InjectionPlace& place,
+                                                    const Done& done) override;
+  bool binds(std::string_view host, std::uint16_t port) const override;
+  bool rejected(const InjectionPlace& place, const InjectionPtr& injection) override;
+
+  void bind(const std::string& host, std::vector<std::pair<std::string, std::string>> headers);
+  void fail_with(std::optional<Error> error);
+  // The next answer comes from another thread.
+  void answer_later() { later_ = true; }
+  int asked() const { return asked_; }
+  int rejections() const { return rejections_; }
+
+ private:
+  Result<InjectionPtr> answer_for(const InjectionPlace& place);
+
+  mutable std::mutex mutex_;
+  std::string host_;
+  std::vector<std::pair<std::string, std::string>> headers_;
+  std::optional<Error> error_;
+  std::atomic<bool> later_{false};
+  std::atomic<int> asked_{0}, rejections_{0};
+  std::jthread helper_;
+};
+
 struct ProxyFixture {
   // What differs from the fixture's own settings: limits, names.
   explicit ProxyFixture(ProxySettings settings);
@@ -81,6 +108,7 @@ struct ProxyFixture {
   Placeholder placeholder = make_placeholder();
   Snapshot<Policy> policy;
   Snapshot<Credentials> credentials;
+  FakeTokens tokens;
   std::unique_ptr<AuditSink> audit;
   std::unique_ptr<ClientIdentity> identity;
   std::uint16_t port = 0;

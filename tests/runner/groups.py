@@ -102,7 +102,8 @@ class Script:
 
 def in_order():
     groups = [MesonTests("unit"), Gates(), MesonTests("netns"), MesonTests("isolation"), MesonTests("escape"), Fuzz(), EndToEnd(),
-              Script("quickstart", "tests/e2e/quickstart_check.sh")]
+              Script("quickstart", "tests/e2e/quickstart_check.sh"),
+              Script("token-grant-demo", "tests/e2e/token_grant_demo_check.sh")]
     if ALL:
         groups += [MesonTests("tsan", tree="tsan", suites=["unit", "netns"]), Script("bench", "tests/bench/run.sh", timeout=1800)]
     return groups

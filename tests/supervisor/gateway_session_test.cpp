@@ -57,6 +57,7 @@ struct Fixture {
   tests::TestDirectory directory;
   Snapshot<netproxy::Policy> policy;
   Snapshot<netproxy::Credentials> credentials;
+  TokenGrants grants{TokenGrantSettings{}, system_time};
   GatewaySettings settings;
   // What the fake gateway says; guarded by gateway.mutex.
   std::string host = "a.example.com", failure_mode, protocol_override;
@@ -94,7 +95,8 @@ struct Fixture {
     };
   }
   Result<std::unique_ptr<GatewaySession>> start(Secret token = fresh_token()) {
-    return GatewaySession::start({settings, std::move(token), policy, credentials, system_time});
+    return GatewaySession::start(
+        {settings, std::move(token), policy, credentials, grants, system_time});
   }
   template <class Change>
   void change(const Change& apply) {
@@ -246,6 +248,37 @@ TEST_CASE("gateway session: credentials that could not be fetched on return are 
   REQUIRE(comes_true([&] { return !f.holds("secret-1"); }));
   f.change([&] { f.status = grpc::Status::OK, f.environment_failures = 1; });
   CHECK(comes_true([&] { return f.holds("secret-1"); }));
+}
+
+TEST_CASE("gateway session: a derived key goes when its time is over, also without the gateway") {
+  const TimePoint now = system_time.now();
+  Fixture f;
+  f.gateway.environment = [&](const Call&, auto& response) {
+    auto& given = *response.add_derived_key_credentials();
+    given.mutable_binding()->set_credential_identity("work:derived_keys");
+    given.mutable_binding()->add_endpoints()->set_host("s3.example.com");
+    given.set_access_key_id("AKIA");
+    for (const auto& [region, end] : {std::pair("eu-west-1", 3s), std::pair("us-east-1", 600s)}) {
+      auto& key = *given.add_keys();
+      key.set_date(amz_date(now).substr(0, 8));
+      key.set_region(region);
+      key.set_service("s3");
+      key.set_key(std::string(32, 'k'));
+      key.set_not_before_ms((now - 1s).time_since_epoch().count());
+      key.set_not_after_ms((now + end).time_since_epoch().count());
+    }
+    response.set_provider_env_revision(f.environment_revision);
+    return grpc::Status::OK;
+  };
+  const auto session = f.start();
+  REQUIRE(session.has_value());
+  CHECK((*session)->gives_placeholder());
+  f.change([&] { f.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "away"); });
+  const auto keys = [&] { return f.credentials.get()->aws.at(0).keys.derived_keys.size(); };
+  CHECK(keys() == 2);
+  CHECK(comes_true([&] { return keys() == 1; }));
+  CHECK(system_time.now() >= now + 3s);
+  CHECK(f.credentials.get()->aws[0].keys.derived_keys[0].scope.region == "us-east-1");
 }
 
 TEST_CASE("gateway session: a lost answer to a refresh strands nobody") {

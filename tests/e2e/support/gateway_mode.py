@@ -22,7 +22,7 @@ def worthless_token():
 class GatewayMode:
     """One sandbox of a gateway.  The token lies in a folder of its own, which the supervisor covers."""
 
-    def __init__(self, world, gateway: Gateway, name, server):
+    def __init__(self, world, gateway: Gateway, name, server, provider_options=()):
         self.world, self.gateway, self.name, self.server = world, gateway, name, server
         machine = world.machine
         address = machine.network().there
@@ -31,7 +31,8 @@ class GatewayMode:
         policy_file = machine.write(f"{name}.yaml", policy([endpoint(server.name, server.port, address, **SIGNING)]), 0o644)
         keys = machine.write(f"secrets/{name}.toml", "[default]\naws_access_key_id = "
                              f"{Keys.access}\naws_secret_access_key = {Keys.secret}\n")
-        self.must("provider", "create", "aws", f"keys-{name}", "--from-file", keys, "--bind", f"{server.name}:{server.port}")
+        self.must("provider", "create", "aws", f"keys-{name}", "--from-file", keys, "--bind", f"{server.name}:{server.port}",
+                  *provider_options)
         created = self.must("sandbox", "create", name, "--policy", policy_file, "--provider", f"keys-{name}", "--token-out", self.token_file)
         self.sandbox_id = created.split()[0]
         self.audit = os.path.join(machine.folder(f"audit-{name}", 0o700), "audit.jsonl")

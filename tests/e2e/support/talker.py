@@ -1,4 +1,4 @@
-"""A process that answers each JSON line with one: how the tests steer the peers of tests/peers/node."""
+"""A process that answers each JSON line with one: how the tests steer the peers of tests/peers."""
 import json
 import os
 import select
@@ -7,12 +7,14 @@ import subprocess
 from e2e.support import tools
 
 
-class Talker:
-    def __init__(self, machine, label, *command):
+class LineTalker:
+    """Any program that does so."""
+
+    def __init__(self, machine, label, command, **options):
         self.label, self.log = label, machine.log(label)
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([tools.node(), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                                            bufsize=1, cwd=tools.node_peers(), start_new_session=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                                            bufsize=1, start_new_session=True, **options)
         self.machine = machine
         machine.processes.append(self.process)
 
@@ -35,6 +37,13 @@ class Talker:
         self.process.stdin.close()
         self.machine.stop(self.process)
         self.process.stdout.close()
+
+
+class Talker(LineTalker):
+    """A program of tests/peers/node."""
+
+    def __init__(self, machine, label, *command):
+        super().__init__(machine, label, [tools.node(), *command], cwd=tools.node_peers())
 
 
 def operator_of(machine, label, port, ca):

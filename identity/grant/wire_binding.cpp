@@ -1,0 +1,94 @@
+#include "identity/grant/wire_binding.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "identity/grant/wire_key.hpp"
+
+namespace keyward::identity {
+namespace {
+
+constexpr std::array<GrantKind, 4> kinds = {GrantKind::client_credentials, GrantKind::jwt_bearer,
+                                            GrantKind::token_exchange, GrantKind::raw_svid};
+
+Result<GrantKind> read_kind(const std::string& word) {
+  if (word.empty()) return GrantKind::client_credentials;
+  const auto* const found = std::find_if(kinds.begin(), kinds.end(),
+                                         [&](GrantKind kind) { return to_string(kind) == word; });
+  if (found != kinds.end()) return *found;
+  return fail(Code::unsupported,
+              "token grant: grant_type must be client_credentials, jwt_bearer, token_exchange or "
+              "raw_svid");
+}
+
+Result<AssertionType> assertion_type_of(const WireCredential& credential, GrantKind kind) {
+  if (kind != GrantKind::client_credentials && !credential.client_assertion_type.empty())
+    return fail(Code::invalid, "token grant: client_assertion_type belongs to client_credentials");
+  return read_assertion_type(credential.client_assertion_type);
+}
+
+// A raw JWT-SVID goes to the upstream: the token's audience is its own.
+Result<> set_audiences(const WireCredential& credential, Grant& grant) {
+  const bool raw = grant.kind == GrantKind::raw_svid;
+  grant.svid_audience =
+      raw && !credential.audience.empty() ? credential.audience : credential.svid_audience;
+  if (!raw && !credential.audience.empty()) grant.audience = {credential.audience};
+  if (raw || !grant.svid_audience.empty()) return {};
+  if (!credential.issuer.empty()) {
+    grant.svid_audience = credential.issuer;
+    return {};
+  }
+  auto derived = derive_svid_audience(credential.token_endpoint);
+  if (!derived) return fail_at("token grant: token_endpoint", derived.error());
+  grant.svid_audience = std::move(*derived);
+  return {};
+}
+
+Result<Grant> grant_of(const WireCredential& credential) {
+  Grant grant;
+  TRY_ASSIGN(grant.kind, read_kind(credential.grant_type));
+  TRY_ASSIGN(grant.assertion_type, assertion_type_of(credential, grant.kind));
+  TRY(set_audiences(credential, grant));
+  grant.token_endpoint = credential.token_endpoint;
+  grant.issuer = credential.issuer;
+  grant.client_id = credential.client_id;
+  grant.resource = credential.resources;
+  grant.scopes = credential.scopes;
+  grant.requested_token_type = credential.requested_token_type;
+  grant.lifetime = std::chrono::seconds(credential.cache_ttl_seconds);
+  TRY(check_grant(grant));
+  return grant;
+}
+
+}  // namespace
+
+bool is_extended(const WireCredential& credential) {
+  const bool plain = credential.grant_type.empty() ||
+                     credential.grant_type == to_string(GrantKind::client_credentials);
+  return !plain || !credential.issuer.empty() || !credential.client_id.empty() ||
+         !credential.requested_token_type.empty() || !credential.resources.empty();
+}
+
+Result<GrantBinding> read_wire_grant(const WireCredential& credential) {
+  GrantBinding binding;
+  TRY_ASSIGN(binding.inject, read_injection(credential.auth_style, credential.header_name));
+  TRY_ASSIGN(binding.grant, grant_of(credential));
+  binding.cleartext = credential.cleartext;
+  return binding;
+}
+
+Result<GrantBinding> read_wire_binding(std::string_view key, const WireCredential& credential) {
+  TRY_ASSIGN(WireKey parsed, parse_wire_key(key));
+  const std::string identity = parsed.identity();
+  if (!credential.name.empty() && credential.name != parsed.credential)
+    return fail(Code::invalid, identity + ": its key names another credential");
+  if (credential.has_overrides)
+    return fail(Code::invalid, identity + ": its overrides were not expanded");
+  auto binding = read_wire_grant(credential);
+  if (!binding) return fail_at(identity, binding.error());
+  binding->identity = identity;
+  binding->where = std::move(parsed.where);
+  return binding;
+}
+
+}  // namespace keyward::identity

@@ -1,0 +1,229 @@
+#include "identity/oauth/svid_grants.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <set>
+
+#include "base/crypto.hpp"
+#include "identity/grant/diagnosis.hpp"
+#include "identity/grant/request.hpp"
+
+namespace keyward::identity {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds unregistered_pause{5};  // an agent learns of its entries every five seconds
+constexpr seconds misconfigured_pause{30};
+
+double chance() {
+  const std::string bytes = random_bytes(2);
+  const unsigned number =
+      static_cast<unsigned char>(bytes[0]) * 256U + static_cast<unsigned char>(bytes[1]);
+  return number / 65536.0;
+}
+
+GrantFailure agent_failure(Error error) {
+  switch (agent_verdict(error.code)) {
+    case AgentVerdict::retry:
+      return {std::move(error), "", seconds(0)};
+    case AgentVerdict::not_registered:
+      return {std::move(error), "", unregistered_pause};
+    case AgentVerdict::misconfigured:
+      break;
+  }
+  return {std::move(error), "", misconfigured_pause};
+}
+
+void add_diagnosis(GrantFailure& failure, const Grant& grant, const JwtSvidClaims& svid,
+                   TimePoint now) {
+  const std::string cause = diagnose_refusal(grant, svid, failure.oauth_error, now);
+  if (!cause.empty()) failure.error.what += ": " + cause;
+}
+
+}  // namespace
+
+SvidGrants::SvidGrants(GrantDeps deps, GrantSettings settings)
+    : deps_(deps), settings_(std::move(settings)), cache_(settings_.cache) {
+  for (unsigned i = 0; i < settings_.workers; ++i)
+    workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+}
+
+SvidGrants::~SvidGrants() {
+  for (std::jthread& worker : workers_) worker.request_stop();
+}
+
+std::string SvidGrants::key_of(const GrantBinding& binding) const {
+  return cache_key(binding.grant, settings_.spiffe_id);
+}
+
+// With the lock held.  A flight that begins becomes a job.
+GrantCache::Look SvidGrants::look(const std::string& key, const Grant& grant) {
+  GrantCache::Look seen = cache_.look(key, deps_.clock.now());
+  if (!seen.begin) return seen;
+  const auto question = std::make_shared<Question>();
+  questions_[key] = question;
+  jobs_.push_back({*seen.begin, grant, question});
+  job_waits_.notify_one();
+  return seen;
+}
+
+Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
+  const std::string key = key_of(binding);
+  const auto give_up = std::chrono::steady_clock::now() + settings_.patience;
+  std::unique_lock lock(mutex_);
+  const GrantCache::Look seen = look(key, binding.grant);
+  if (seen.token) return write_header(binding.inject, seen.token->token);
+  if (seen.failed) return fail_at(binding.identity, *seen.failed);
+  const auto found = questions_.find(key);
+  if (found == questions_.end())
+    return fail(Code::internal, binding.identity + ": nobody asks for the token");
+  const QuestionPtr question = found->second;
+  if (!question_done_.wait_until(lock, give_up, [&] { return question->done; }))
+    return fail(Code::timeout, binding.identity + ": no token within " +
+                                   std::to_string(settings_.patience.count()) + " ms");
+  return answer_of(*question, binding.inject, binding.identity);
+}
+
+std::optional<InjectedHeader> SvidGrants::held_for(const GrantBinding& binding) {
+  const std::string key = key_of(binding);
+  const std::lock_guard lock(mutex_);
+  const GrantCache::Look seen = look(key, binding.grant);
+  if (!seen.token) return std::nullopt;
+  Result<InjectedHeader> header = write_header(binding.inject, seen.token->token);
+  if (!header) return std::nullopt;
+  return std::move(*header);
+}
+
+std::optional<Result<InjectedHeader>> SvidGrants::header_for(const GrantBinding& binding,
+                                                             Done done) {
+  const std::string key = key_of(binding);
+  const std::lock_guard lock(mutex_);
+  const GrantCache::Look seen = look(key, binding.grant);
+  if (seen.token) return write_header(binding.inject, seen.token->token);
+  if (seen.failed) return fail_at(binding.identity, *seen.failed);
+  const auto found = questions_.find(key);
+  if (found == questions_.end())
+    return fail(Code::internal, binding.identity + ": nobody asks for the token");
+  found->second->waiting.push_back({binding.inject, binding.identity, std::move(done)});
+  return std::nullopt;
+}
+
+Result<InjectedHeader> SvidGrants::answer_of(const Question& question, const Injection& inject,
+                                             const std::string& identity) {
+  if (question.token) return write_header(inject, question.token->token);
+  return fail_at(identity, question.error);
+}
+
+// Without the lock: who is told may ask again.  The question has ended and changes no more.
+void SvidGrants::tell(const Question& question) {
+  for (const Waiting& each : question.waiting)
+    each.done(answer_of(question, each.inject, each.identity));
+}
+
+bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header) {
+  const std::string key = key_of(binding);
+  const std::lock_guard lock(mutex_);
+  const BootTime now = deps_.clock.now();
+  const HeldTokenPtr held = cache_.held(key, now);
+  if (!held) return false;
+  const Result<InjectedHeader> current = write_header(binding.inject, held->token);
+  return current && current->value.equals(header.value.reveal()) &&
+         cache_.invalidate(key, *held, now);
+}
+
+void SvidGrants::keep_only(const BindingTable& table) {
+  std::set<std::string> keys;
+  for (const GrantBinding& binding : table.bindings()) keys.insert(key_of(binding));
+  std::vector<QuestionPtr> withdrawn;
+  {
+    const std::lock_guard lock(mutex_);
+    cache_.keep_only(keys);
+    std::erase_if(questions_, [&](const auto& each) {
+      if (keys.contains(each.first)) return false;
+      each.second->done = true;
+      withdrawn.push_back(each.second);
+      return true;
+    });
+    question_done_.notify_all();
+  }
+  for (const QuestionPtr& question : withdrawn) tell(*question);
+}
+
+void SvidGrants::work(const std::stop_token& stop) {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (!job_waits_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
+    if (stop.stop_requested()) return;
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    if (job.question->done) continue;  // withdrawn: nobody is asked
+    lock.unlock();
+    try {
+      end(job, prove(job.grant));
+    } catch (const std::exception&) {  // of a library: this thread must go on
+      end(job, tl::unexpected(GrantFailure{
+                   {Code::internal, "the grant failed unexpectedly"}, "", misconfigured_pause}));
+    }
+  }
+}
+
+void SvidGrants::end(const Job& job, Proof proof) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = questions_.find(job.flight.key);
+    if (found == questions_.end() || found->second != job.question) return;  // withdrawn
+    if (proof) {
+      job.question->token =
+          cache_.succeeded(job.flight, std::move(proof->granted.token),
+                           {proof->granted.lifetime, job.grant.lifetime}, {proof->asked, chance()});
+    } else {
+      job.question->error = proof.error().error;
+      cache_.failed(job.flight, proof.error().error, proof.error().pause,
+                    {deps_.clock.now(), chance()});
+    }
+    job.question->done = true;
+    questions_.erase(found);
+    question_done_.notify_all();
+  }
+  tell(*job.question);
+}
+
+SvidGrants::Proof SvidGrants::prove(const Grant& grant) {
+  const JwtSvidRequest request{grant.svid_audience, settings_.spiffe_id};
+  Result<JwtSvid> svid = deps_.agent.fetch_jwt_svid(request, settings_.agent_patience);
+  if (!svid) return tl::unexpected(agent_failure(svid.error()));
+  Proof proof = prove_with(grant, *svid);
+  if (proof || proof.error().error.code != Code::unauthenticated) return proof;
+  // Another JWT-SVID may help; the agent gives the same one for half of its life.
+  const Result<JwtSvid> other = deps_.agent.fetch_jwt_svid(request, settings_.agent_patience);
+  if (!other || other->token.equals(svid->token.reveal())) return proof;
+  return prove_with(grant, *other);
+}
+
+SvidGrants::Proof SvidGrants::prove_with(const Grant& grant, const JwtSvid& svid) {
+  const BootTime asked = deps_.clock.now();
+  if (grant.kind == GrantKind::raw_svid) {
+    const auto left = std::chrono::floor<seconds>(svid.claims.expires - deps_.wall.now());
+    return Proved{{svid.token.clone(), left, ""}, asked};
+  }
+  std::optional<Secret> subject;
+  if (grant.kind == GrantKind::token_exchange && grant.svid_role != SvidRole::subject) {
+    if (deps_.subjects == nullptr)
+      return tl::unexpected(GrantFailure{
+          {Code::precondition, "the exchange needs a user's token, and there is no source of them"},
+          "",
+          misconfigured_pause});
+    Result<Secret> found = deps_.subjects->subject_for(grant);
+    if (!found) return tl::unexpected(GrantFailure{found.error(), "", seconds(0)});
+    subject = std::move(*found);
+  }
+  const Result<Secret> form = grant_form(grant, {svid.token, subject ? &*subject : nullptr});
+  if (!form) return tl::unexpected(GrantFailure{form.error(), "", misconfigured_pause});
+  auto granted = deps_.endpoint.ask(grant, *form);
+  if (granted) return Proved{std::move(*granted), asked};
+  add_diagnosis(granted.error(), grant, svid.claims, deps_.wall.now());
+  return tl::unexpected(std::move(granted).error());
+}
+
+}  // namespace keyward::identity

@@ -1,0 +1,116 @@
+#pragma once
+// From a binding to the header that a request carries: JWT-SVID, token endpoint and cache in one.
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "identity/grant/binding.hpp"
+#include "identity/grant/cache.hpp"
+#include "identity/grant/svid_source.hpp"
+#include "identity/oauth/token_client.hpp"
+
+namespace keyward::identity {
+
+// The user's token for a token exchange in which the JWT-SVID is not the subject.
+class SubjectTokens {
+ public:
+  virtual ~SubjectTokens() = default;
+  // Blocks up to its own deadline; any thread.
+  virtual Result<Secret> subject_for(const Grant& grant) = 0;
+};
+
+struct GrantDeps {  // all outlive what uses them
+  JwtSvidSource& agent;
+  TokenEndpoint& endpoint;
+  const Clock& wall;
+  const MonotonicClock& clock;
+  SubjectTokens* subjects = nullptr;  // null: grants that need one fail
+};
+
+struct GrantSettings {
+  std::string spiffe_id;                            // empty: the only one that the agent has for us
+  std::chrono::milliseconds patience{10'000};       // of one request for its token
+  std::chrono::milliseconds agent_patience{5'000};  // of one question to the agent
+  unsigned workers = 4;  // so many servers are asked at once, whatever the sandboxed program does
+  CacheRules cache;
+};
+
+class SvidGrants {
+ public:
+  SvidGrants(GrantDeps deps, GrantSettings settings);
+  SvidGrants(const SvidGrants&) = delete;
+  SvidGrants& operator=(const SvidGrants&) = delete;
+  ~SvidGrants();  // waits for the questions that are under way
+
+  // Blocks for at most settings.patience; any thread.  Requests for one token share one question,
+  // and who gives up waiting does not end it.  An error is why there is no token: the request must
+  // not be sent without.
+  Result<InjectedHeader> token_for(const GrantBinding& binding);
+
+  // Never waits: what is held, or none.  Starts a renewal that is due.
+  std::optional<InjectedHeader> held_for(const GrantBinding& binding);
+  // Never waits: the header where a token is held, or why there is none; nullopt: `done` is called
+  // once, by a worker, when the question for the token has ended.
+  using Done = std::function<void(Result<InjectedHeader>)>;
+  std::optional<Result<InjectedHeader>> header_for(const GrantBinding& binding, Done done);
+
+  // The upstream answered 401 to this header: true where its token was dropped, and another one is
+  // worth a single repetition.
+  bool refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header);
+
+  // From now on only these: the tokens of all others are forgotten at once.
+  void keep_only(const BindingTable& table);
+
+ private:
+  struct Waiting {  // of header_for
+    Injection inject;
+    std::string identity;
+    Done done;
+  };
+  struct Question {
+    bool done = false;
+    HeldTokenPtr token;
+    Error error{Code::unavailable, "the token grant was withdrawn"};
+    std::vector<Waiting> waiting;
+  };
+  using QuestionPtr = std::shared_ptr<Question>;
+  struct Job {
+    GrantCache::Flight flight;
+    Grant grant;
+    QuestionPtr question;
+  };
+  struct Proved {
+    GrantedToken granted;
+    BootTime asked;
+  };
+  using Proof = tl::expected<Proved, GrantFailure>;
+
+  std::string key_of(const GrantBinding& binding) const;
+  GrantCache::Look look(const std::string& key, const Grant& grant);
+  void work(const std::stop_token& stop);
+  void end(const Job& job, Proof proof);
+  static Result<InjectedHeader> answer_of(const Question& question, const Injection& inject,
+                                          const std::string& identity);
+  static void tell(const Question& question);
+  Proof prove(const Grant& grant);
+  Proof prove_with(const Grant& grant, const JwtSvid& svid);
+
+  const GrantDeps deps_;
+  const GrantSettings settings_;
+  std::mutex mutex_;  // guards what follows; not held while anybody is asked
+  GrantCache cache_;
+  std::unordered_map<std::string, QuestionPtr> questions_;  // under way, by key
+  std::deque<Job> jobs_;
+  std::condition_variable_any job_waits_, question_done_;
+  std::vector<std::jthread> workers_;  // last: the others outlive them
+};
+
+}  // namespace keyward::identity

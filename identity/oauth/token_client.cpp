@@ -1,0 +1,88 @@
+#include "identity/oauth/token_client.hpp"
+
+#include "identity/grant/metadata.hpp"
+
+namespace keyward::identity {
+namespace {
+
+constexpr std::chrono::hours metadata_life{1};
+constexpr std::chrono::seconds refused_pause{60};
+
+// What the transport says: a server that is away, or one that must not be asked.
+GrantFailure transport_failure(Error error) {
+  const bool away = error.code == Code::unavailable || error.code == Code::timeout;
+  return {std::move(error), "", away ? std::chrono::seconds(0) : refused_pause};
+}
+
+HttpSettings http_settings(const TokenClientSettings& settings, const Url& url) {
+  HttpSettings http;
+  http.ca_pem = settings.ca_pem;
+  http.connect_deadline = settings.connect_deadline;
+  http.deadline = settings.deadline;
+  http.resolve = settings.resolve;
+  http.may_dial = [&settings, url](const netproxy::Address& address) {
+    return check_token_address(address, url, settings.rules);
+  };
+  if (const auto pins = settings.spki_pins.find(url.authority()); pins != settings.spki_pins.end())
+    http.spki_pins = pins->second;
+  return http;
+}
+
+}  // namespace
+
+TokenClient::TokenClient(TokenClientSettings settings, const Clock& wall,
+                         const MonotonicClock& clock)
+    : settings_(std::move(settings)), wall_(wall), clock_(clock) {}
+
+Result<HttpResponse> TokenClient::send(const std::string& url, const Secret& form) const {
+  HttpRequest request;
+  TRY_ASSIGN(request.url, check_token_url(url, settings_.rules));
+  HttpSettings http = http_settings(settings_, request.url);
+  http.body_limit = form.empty() ? metadata_limit : grant_answer_limit;
+  if (!form.empty()) {
+    request.method = "POST";
+    request.body = form.clone();
+    request.content_type = "application/x-www-form-urlencoded";
+  }
+  return send_http(http, request);
+}
+
+tl::expected<GrantedToken, GrantFailure> TokenClient::ask(const Grant& grant, const Secret& form) {
+  const Result<std::string> url = endpoint_of(grant);
+  if (!url) return tl::unexpected(transport_failure(url.error()));
+  Result<HttpResponse> answer = send(*url, form);
+  if (!answer) return tl::unexpected(transport_failure(answer.error()));
+  auto granted = read_grant_answer(
+      grant, {answer->status, answer->content_type, answer->retry_after, answer->body},
+      wall_.now());
+  wipe(answer->body.data(), answer->body.size());
+  return granted;
+}
+
+Result<std::string> TokenClient::endpoint_of(const Grant& grant) {
+  if (grant.issuer.empty()) return grant.token_endpoint;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = discovered_.find(grant.issuer);
+    if (found != discovered_.end() && clock_.now() < found->second.until)
+      return found->second.token_endpoint;
+  }
+  TRY_ASSIGN(std::string endpoint, discover(grant.issuer));
+  const std::lock_guard lock(mutex_);
+  discovered_[grant.issuer] = {endpoint, clock_.now() + metadata_life};
+  return endpoint;
+}
+
+Result<std::string> TokenClient::discover(const std::string& issuer) const {
+  TRY_ASSIGN(const auto urls, metadata_urls(issuer));
+  int status = 0;
+  for (const std::string& url : urls) {
+    TRY_ASSIGN(const HttpResponse answer, send(url, Secret()));
+    if (answer.status == 200) return parse_server_metadata(answer.body, issuer);
+    status = answer.status;
+  }
+  return fail(Code::unavailable,
+              issuer + ": has no metadata document (status " + std::to_string(status) + ")");
+}
+
+}  // namespace keyward::identity

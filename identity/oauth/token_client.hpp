@@ -1,0 +1,58 @@
+#pragma once
+// Asks token endpoints, which may be anybody's.
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "identity/grant/answer.hpp"
+#include "identity/grant/transport.hpp"
+#include "identity/http/client.hpp"
+
+namespace keyward::identity {
+
+class TokenEndpoint {
+ public:
+  virtual ~TokenEndpoint() = default;
+  // Blocks up to its own deadline; any thread.  Errors never hold what was sent.
+  virtual tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form) = 0;
+};
+
+struct TokenClientSettings {
+  TransportRules rules;
+  std::string ca_pem;  // the only trust; empty: the system's authorities
+  std::map<std::string, std::vector<Digest>> spki_pins;  // of HOST:PORT (identity/http/client.hpp)
+  std::chrono::milliseconds connect_deadline{3'000}, deadline{10'000};
+  std::function<Result<Addresses>(const std::string& host)> resolve;  // as in HttpSettings
+};
+
+class TokenClient final : public TokenEndpoint {
+ public:
+  // The clocks outlive it.
+  TokenClient(TokenClientSettings settings, const Clock& wall, const MonotonicClock& clock);
+
+  // One POST over one connection.  Where the grant names an issuer, its metadata is read first, and
+  // again after an hour.
+  tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form) override;
+
+ private:
+  Result<std::string> endpoint_of(const Grant& grant);
+  Result<std::string> discover(const std::string& issuer) const;
+  Result<HttpResponse> send(const std::string& url, const Secret& form) const;
+
+  const TokenClientSettings settings_;
+  const Clock& wall_;
+  const MonotonicClock& clock_;
+  struct Discovered {
+    std::string token_endpoint;
+    BootTime until;
+  };
+  std::mutex mutex_;  // guards what follows; not held while a server is asked
+  std::map<std::string, Discovered> discovered_;
+};
+
+}  // namespace keyward::identity

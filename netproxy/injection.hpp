@@ -1,0 +1,58 @@
+#pragma once
+// Headers that carry a bearer credential to one endpoint.  The proxy puts them into requests; who
+// obtains them (token grants, JWT-SVIDs) is behind this interface.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace keyward::netproxy {
+
+struct InjectedHeader {
+  std::string name;  // a field name (RFC 9110 section 5.1) that the policy of grants permits
+  Secret value;      // the whole field value: "Bearer …"
+};
+
+// All headers for one request; none where no credential is bound to its place.
+struct Injection {
+  std::vector<InjectedHeader> headers;
+  std::string provider;  // whose credentials they are, for the audit record
+};
+using InjectionPtr = std::shared_ptr<const Injection>;
+
+// Where a request goes, as the policy has decided it.
+struct InjectionPlace {
+  std::string host;  // canonical
+  std::uint16_t port = 0;
+  std::string path;  // percent-decoded
+  bool secure = false;
+  // The other reading of the path, where there is one (netproxy/policy/readings.hpp).
+  std::optional<std::string> lenient = std::nullopt;
+};
+
+// Any thread.  Outlives the proxy.
+class TokenSource {
+ public:
+  using Done = std::function<void(Result<InjectionPtr>)>;
+  virtual ~TokenSource() = default;
+
+  // At once where everything is at hand; nullopt: `done` will be called once, on another thread,
+  // within the deadline of a fetch.  Never blocks.  Errors: Code::unavailable and Code::timeout
+  // may pass by themselves, others need an operator; the texts may be shown to the client.
+  virtual std::optional<Result<InjectionPtr>> injection_for(const InjectionPlace& place,
+                                                            const Done& done) = 0;
+  // Whether some path there needs an injection: then it may not be reached unopened.
+  virtual bool binds(std::string_view host, std::uint16_t port) const = 0;
+  // The upstream has answered 401 to it.  True: something of it will be fetched anew, and the
+  // request is worth one repetition.
+  virtual bool rejected(const InjectionPlace& place, const InjectionPtr& injection) = 0;
+};
+
+}  // namespace keyward::netproxy

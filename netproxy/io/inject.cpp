@@ -1,0 +1,162 @@
+#include "netproxy/io/inject.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/bytes.hpp"
+#include "netproxy/policy/readings.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+// What another thread answers to a coroutine of this loop, which may be gone by then.
+struct Mailbox {
+  std::mutex mutex;
+  asio::io_context* context = nullptr;  // null: nobody waits
+  Event* arrived = nullptr;             // the loop's thread alone
+  std::optional<Result<InjectionPtr>> answer;
+};
+
+void deliver(const std::shared_ptr<Mailbox>& box, Result<InjectionPtr> answer) {
+  const std::lock_guard lock(box->mutex);
+  if (box->context == nullptr || box->answer) return;
+  box->answer = std::move(answer);
+  asio::post(*box->context, [box] {
+    if (box->arrived != nullptr) box->arrived->set();
+  });
+}
+
+constexpr std::chrono::seconds patience{15};  // for a token, all that it takes together
+
+// Holds the mailbox open for as long as its coroutine lives.
+class Waiting {
+ public:
+  explicit Waiting(Loop& loop) : arrived_(loop, std::chrono::steady_clock::now() + patience) {
+    box->context = &loop.context();
+    box->arrived = &arrived_;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() {
+    const std::lock_guard lock(box->mutex);
+    box->context = nullptr;
+    box->arrived = nullptr;
+  }
+  Task<Result<InjectionPtr>> take() {
+    co_await arrived_.wait();
+    std::optional<Result<InjectionPtr>> answer;
+    {
+      const std::lock_guard lock(box->mutex);
+      answer.swap(box->answer);
+    }
+    if (!answer) co_return fail(Code::timeout, "the token did not come in time");
+    co_return std::move(*answer);
+  }
+
+  const std::shared_ptr<Mailbox> box = std::make_shared<Mailbox>();
+
+ private:
+  Event arrived_;
+};
+
+// CGI (RFC 3875 section 4.1.18) and its heirs read `X_Api_Key` as `X-Api-Key`.
+bool is_same_field(std::string_view a, std::string_view b) {
+  const auto folded = [](char c) { return c == '_' ? '-' : c; };
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) {
+           const char left = folded(x), right = folded(y);
+           return equals_ignoring_case({&left, 1}, {&right, 1});
+         });
+}
+
+void put(Headers& headers, const InjectedHeader& injected) {
+  std::erase_if(headers,
+                [&](const Header& header) { return is_same_field(header.name, injected.name); });
+  headers.push_back({injected.name, std::string(injected.value.reveal())});
+}
+
+Result<InjectionPlace> place_of(const Exchange& exchange) {
+  TRY_ASSIGN(PathReadings path, read_path(exchange.verdict.path, PathRules::general));
+  return InjectionPlace{exchange.route.to.host, exchange.route.to.port, std::move(path.plain),
+                        exchange.route.secure, std::move(path.lenient)};
+}
+
+// What an earlier try has put in.  False: there was none.
+bool take_out(Exchange& exchange) {
+  if (!exchange.injection) return false;
+  forget_injected(exchange);
+  for (const InjectedHeader& injected : exchange.injection->headers)
+    remove_header(exchange.request.headers, injected.name);
+  exchange.injection = nullptr;
+  return true;
+}
+
+// One request has one Authorization: a token or a signature.
+Answer<> check_fit(const Exchange& exchange, const Injection& injection) {
+  const bool is_signed =
+      exchange.verdict.endpoint->model.credential_signing != CredentialSigning::none;
+  const bool authorizes = std::any_of(
+      injection.headers.begin(), injection.headers.end(),
+      [](const InjectedHeader& header) { return is_same_field(header.name, "authorization"); });
+  if (!is_signed || !authorizes) return {};
+  return tl::unexpected(token_unavailable(
+      {Code::invalid,
+       "the endpoint is signed (credential_signing) and has a token grant for the "
+       "Authorization header as well"}));
+}
+
+}  // namespace
+
+Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
+  TokenSource* source = worker.shared.deps.tokens;
+  if (source == nullptr) co_return Answer<>{};
+  const bool had_token = take_out(exchange);
+  const Result<InjectionPlace> place = place_of(exchange);
+  if (!place) co_return tl::unexpected(token_unavailable(place.error()));
+  Waiting waiting(worker.loop);
+  const TokenSource::Done done = [box = waiting.box](Result<InjectionPtr> answer) {
+    deliver(box, std::move(answer));
+  };
+  std::optional<Result<InjectionPtr>> got = source->injection_for(*place, done);
+  if (!got) got = co_await waiting.take();
+  if (!*got) co_return tl::unexpected(token_unavailable(got->error()));
+  const Injection& injection = ***got;
+  if (injection.headers.empty() && had_token)
+    co_return tl::unexpected(
+        token_unavailable({Code::unavailable, "the token grant was withdrawn meanwhile"}));
+  if (injection.headers.empty()) co_return Answer<>{};
+  Answer<> fits = check_fit(exchange, injection);
+  if (!fits) co_return fits;
+  for (const InjectedHeader& header : injection.headers) put(exchange.request.headers, header);
+  exchange.injection = **got;
+  exchange.credential = injection.provider;
+  co_return Answer<>{};
+}
+
+bool takes_rejection(Worker& worker, Exchange& exchange) {
+  if (!exchange.injection) return false;
+  const Result<InjectionPlace> place = place_of(exchange);
+  const bool renews = place && worker.shared.deps.tokens->rejected(*place, exchange.injection);
+  // A body is gone, and a signature covers the header.
+  const bool repeatable = renews && exchange.request.framing == Framing::none &&
+                          !exchange.payload && !exchange.repeated;
+  if (repeatable) exchange.repeats = exchange.repeated = true;
+  return repeatable;
+}
+
+void forget_injected(Exchange& exchange) {
+  if (!exchange.injection) return;
+  for (const InjectedHeader& injected : exchange.injection->headers)
+    for (Header& header : exchange.request.headers)
+      if (header.name == injected.name) wipe(header.value.data(), header.value.size());
+}
+
+Answer<> check_unopened(const Worker& worker, const Destination& to) {
+  const TokenSource* source = worker.shared.deps.tokens;
+  if (source == nullptr || !source->binds(to.host, to.port)) return {};
+  return tl::unexpected(token_unavailable(
+      {Code::invalid, "a token grant is bound to " + to.host + ":" + std::to_string(to.port) +
+                          ", and the policy passes the connection on unopened; it needs "
+                          "protocol: rest"}));
+}
+
+}  // namespace keyward::netproxy

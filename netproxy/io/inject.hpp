@@ -1,0 +1,23 @@
+#pragma once
+// Puts the credentials of token grants into a request.
+
+#include "netproxy/io/exchange.hpp"
+#include "netproxy/io/worker.hpp"
+
+namespace keyward::netproxy {
+
+// Waits for a token where none is at hand.  The client's own values of the injected headers are
+// gone, in every spelling that a server might fold into the same name.  Nothing may be forwarded
+// after an error.
+Task<Answer<>> inject(Worker& worker, Exchange& exchange);
+
+// The upstream has answered 401 to injected headers.  True: send the request once more.
+bool takes_rejection(Worker& worker, Exchange& exchange);
+
+// Wipes what inject() has put into the request.
+void forget_injected(Exchange& exchange);
+
+// A place whose requests need an injection cannot be reached through an unopened tunnel.
+Answer<> check_unopened(const Worker& worker, const Destination& to);
+
+}  // namespace keyward::netproxy

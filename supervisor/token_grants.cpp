@@ -1,0 +1,158 @@
+#include "supervisor/token_grants.hpp"
+
+#include <mutex>
+
+#include "base/log.hpp"
+
+namespace keyward::supervisor {
+namespace {
+
+using identity::GrantBinding;
+using identity::SandboxGrants;
+using netproxy::Injection;
+using netproxy::InjectionPlace;
+using netproxy::InjectionPtr;
+
+const InjectionPtr& no_injection() {
+  static const InjectionPtr none = std::make_shared<const Injection>();
+  return none;
+}
+
+void note_failure(const Error& error) { log::warn("token_not_granted", {{"detail", error.what}}); }
+
+}  // namespace
+
+// The headers of one request, which come one by one and from several threads.
+struct TokenGrants::Gathering {
+  Gathering(const Snapshot<SandboxGrants>& all, std::shared_ptr<const SandboxGrants> bindings,
+            Done when_done)
+      : current(all), grants(std::move(bindings)), done(std::move(when_done)) {}
+
+  // True: that was the last one.
+  bool take(const GrantBinding& binding, Result<identity::InjectedHeader> header) {
+    const std::lock_guard lock(mutex);
+    if (header)
+      injection->headers.push_back({std::move(header->name), std::move(header->value)});
+    else if (!error)
+      error = std::move(header).error();
+    if (!injection->provider.empty()) injection->provider += ",";
+    injection->provider += binding.identity;
+    return --missing == 0;
+  }
+  bool is_last() {
+    const std::lock_guard lock(mutex);
+    return --missing == 0;
+  }
+  Result<InjectionPtr> result() {
+    const std::lock_guard lock(mutex);
+    if (!error && current.get() != grants)
+      error = Error{Code::unavailable, "the token grants have changed meanwhile; try again"};
+    if (!error) return InjectionPtr(std::move(injection));
+    note_failure(*error);
+    return tl::unexpected(*error);
+  }
+
+  const Snapshot<SandboxGrants>& current;
+  const std::shared_ptr<const SandboxGrants> grants;  // holds the bindings
+  std::mutex mutex;                                   // guards what follows
+  std::size_t missing = 0;
+  std::shared_ptr<Injection> injection = std::make_shared<Injection>();
+  std::optional<Error> error;
+  const Done done;
+};
+
+namespace {
+
+Result<std::vector<const GrantBinding*>> select_reading(const SandboxGrants& grants,
+                                                        const InjectionPlace& place,
+                                                        std::string_view path) {
+  const identity::RequestTarget target{place.host, place.port, path};
+  for (const identity::RefusedGrant& refused : grants.refused)
+    if (!refused.where || identity::selects(*refused.where, target))
+      return fail(Code::invalid, refused.why);
+  return grants.table.select(target, place.secure);
+}
+
+}  // namespace
+
+TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& endpoint,
+                              TokenGrantSettings settings, const Clock& wall)
+    : agent(endpoint, wall),
+      endpoints(std::move(settings.endpoints), wall, clock),
+      grants({agent, endpoints, wall, clock}, std::move(settings.grants)) {}
+
+TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall)
+    : grants_(std::make_shared<const SandboxGrants>()) {
+  if (!settings.agent) return;
+  const identity::WorkloadEndpoint endpoint = *settings.agent;
+  issuers_ = std::make_unique<Issuers>(endpoint, std::move(settings), wall);
+}
+
+void TokenGrants::replace(SandboxGrants grants) {
+  auto next = std::make_shared<const SandboxGrants>(std::move(grants));
+  grants_.set(next);
+  if (issuers_) issuers_->grants.keep_only(next->table);
+}
+
+// What is bound there, or why nothing may go there at all.
+Result<TokenGrants::Bindings> TokenGrants::select(const SandboxGrants& grants,
+                                                  const InjectionPlace& place) const {
+  TRY_ASSIGN(Bindings bindings, select_reading(grants, place, place.path));
+  if (place.lenient) {
+    TRY_ASSIGN(const Bindings others, select_reading(grants, place, *place.lenient));
+    if (bindings != others)
+      return fail(Code::denied, "the path can be read in two ways that need different tokens");
+  }
+  if (!bindings.empty() && !issuers_)
+    return fail(Code::precondition, bindings[0]->identity +
+                                        ": a token grant needs the SPIFFE Workload API, and " +
+                                        identity::workload_socket_variable + " is not set");
+  return bindings;
+}
+
+std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPlace& place,
+                                                               const Done& done) {
+  auto grants = grants_.get();
+  const Result<Bindings> bindings = select(*grants, place);
+  if (!bindings) return tl::unexpected(bindings.error());
+  if (bindings->empty()) return no_injection();
+  // One more than there are headers, so that none that comes meanwhile is the last one.
+  const auto gathering = std::make_shared<Gathering>(grants_, std::move(grants), done);
+  gathering->missing = bindings->size() + 1;
+  for (const GrantBinding* binding : *bindings) {
+    auto header = issuers_->grants.header_for(
+        *binding, [gathering, binding](Result<identity::InjectedHeader> later) {
+          if (gathering->take(*binding, std::move(later))) gathering->done(gathering->result());
+        });
+    if (header) gathering->take(*binding, std::move(*header));
+  }
+  if (!gathering->is_last()) return std::nullopt;
+  return gathering->result();
+}
+
+bool TokenGrants::binds(std::string_view host, std::uint16_t port) const {
+  const auto grants = grants_.get();
+  const auto meets = [&](const identity::Selector& where) {
+    return identity::selects({where.host, where.port, ""}, {host, port, "/"});
+  };
+  for (const identity::RefusedGrant& refused : grants->refused)
+    if (!refused.where || meets(*refused.where)) return true;
+  for (const GrantBinding& binding : grants->table.bindings())
+    if (meets(binding.where)) return true;
+  return false;
+}
+
+bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& injection) {
+  const auto grants = grants_.get();
+  const Result<Bindings> bindings = select(*grants, place);
+  if (!bindings || !issuers_) return false;
+  bool renews = false;
+  for (const GrantBinding* binding : *bindings)
+    for (const netproxy::InjectedHeader& header : injection->headers)
+      if (header.name == binding->inject.header &&
+          issuers_->grants.refused_by_upstream(*binding, {header.name, header.value.clone()}))
+        renews = true;
+  return renews;
+}
+
+}  // namespace keyward::supervisor

@@ -1,0 +1,63 @@
+#pragma once
+// The token grants of this sandbox, as the proxy asks for them: the bindings that a request meets,
+// and the headers that go with them.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/snapshot.hpp"
+#include "identity/grant/sandbox_grants.hpp"
+#include "identity/oauth/svid_grants.hpp"
+#include "identity/oauth/token_client.hpp"
+#include "identity/spiffe/workload_client.hpp"
+#include "netproxy/injection.hpp"
+
+namespace keyward::supervisor {
+
+struct TokenGrantSettings {
+  std::optional<identity::WorkloadEndpoint> agent;  // none: bindings are refused, not ignored
+  identity::GrantSettings grants;
+  identity::TokenClientSettings endpoints;
+};
+
+// Any thread.  Nobody is asked before a request meets a binding.
+class TokenGrants final : public netproxy::TokenSource {
+ public:
+  // `wall` outlives it.
+  TokenGrants(TokenGrantSettings settings, const Clock& wall);
+
+  // From now on these.  What is no longer among them stops at once, also for connections that are
+  // open and for requests that wait.
+  void replace(identity::SandboxGrants grants);
+
+  std::optional<Result<netproxy::InjectionPtr>> injection_for(const netproxy::InjectionPlace& place,
+                                                              const Done& done) override;
+  bool binds(std::string_view host, std::uint16_t port) const override;
+  bool rejected(const netproxy::InjectionPlace& place,
+                const netproxy::InjectionPtr& injection) override;
+
+ private:
+  using Bindings = std::vector<const identity::GrantBinding*>;
+  struct Gathering;
+
+  // Whom tokens come from.
+  struct Issuers {
+    Issuers(const identity::WorkloadEndpoint& endpoint, TokenGrantSettings settings,
+            const Clock& wall);
+    BootClock clock;
+    identity::WorkloadClient agent;
+    identity::TokenClient endpoints;
+    identity::SvidGrants grants;  // last: its threads end first
+  };
+
+  Result<Bindings> select(const identity::SandboxGrants& grants,
+                          const netproxy::InjectionPlace& place) const;
+
+  Snapshot<identity::SandboxGrants> grants_;
+  std::unique_ptr<Issuers> issuers_;
+};
+
+}  // namespace keyward::supervisor

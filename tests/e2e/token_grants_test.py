@@ -1,0 +1,246 @@
+"""Token grants of a gateway's profile, from the agent's JWT-SVID to the header that a service reads: when they come, when they stop, and that
+the sandboxed program has neither proof nor token."""
+import functools
+import json
+import os
+import subprocess
+
+from e2e.canary_test import PROGRAM, as_needles
+from e2e.suite import Case
+from e2e.support.keyward import ENVIRONMENT
+from e2e.support.spiffe import DOMAIN, ID
+from e2e.support.token_grants import ALPHA, BETA, GrantSandbox, Place
+
+
+@functools.lru_cache
+def place_of(world):
+    return Place(world)
+
+
+class GrantsCase(Case):
+    limit = 180
+
+    def setUp(self):
+        self.place = place_of(self.world)
+        self.addCleanup(self.reset)
+        self.seen()
+
+    def reset(self):
+        self.place.agent.say(do="entries", entries=[{"id": ID}])
+        self.place.agent.say(do="fail", code=0)
+        if self.place.issuer.process.poll() is not None:
+            self.place.issuer.start()
+
+    def seen(self):
+        """What the issuer, alpha and beta have logged since the last time."""
+        return [server.seen() for server in self.place.servers()]
+
+    def sandbox(self, name):
+        sandbox = GrantSandbox(self.place, name)
+        self.addCleanup(sandbox.stop)
+        return sandbox
+
+    def client(self, name):
+        return self.sandbox(name).client()
+
+    def answered(self, answer, name, scope):
+        self.assertEqual(answer["status"], 200, answer)
+        self.assertEqual(answer["body"], {"service": name, "caller": ID, "aud": name, "scope": scope})
+        return answer
+
+    def refused(self, answer, status, *words):
+        self.assertEqual((answer["status"], answer.get("type")), (status, "application/problem+json"), answer)
+        self.assertEqual(answer["body"]["code"], "token_unavailable", answer)
+        for word in words:
+            self.assertIn(word, json.dumps(answer["body"]))
+        return answer
+
+
+class GrantsTest(GrantsCase):
+    def test_each_service_gets_a_token_of_its_own(self):
+        sandbox = self.client("each")
+        for _ in range(3):
+            self.answered(sandbox.ask(ALPHA), "alpha", "read")
+            self.answered(sandbox.ask(BETA), "beta", "orders:read orders:write")
+        self.answered(sandbox.ask(BETA, "POST", body="an order"), "beta", "orders:read orders:write")
+        self.assertEqual(sandbox.ask(ALPHA, "POST", body="a change")["status"], 403)
+        issuer, alpha, beta = self.seen()
+        self.assertEqual([(line["client"], line["aud"], line["scope"]) for line in issuer],
+                         [(ID, "alpha", "read"), (ID, "beta", "orders:read orders:write")])
+        self.assertEqual([(line["caller"], line["aud"]) for line in alpha + beta], [(ID, "alpha")] * 4 + [(ID, "beta")] * 4)
+
+    def test_plain_curl(self):
+        done = self.sandbox("curl").run("/bin/sh", "-c", "for url do curl -sS $url || exit; done", "sh", *(f"https://{host}:{port}/" for host, port in (ALPHA, BETA)))
+        answers = [json.loads(line) for line in self.ended_well(done).splitlines()]
+        self.assertEqual([(answer["aud"], answer["caller"]) for answer in answers], [("alpha", ID), ("beta", ID)])
+
+    def test_the_clients_own_value_is_replaced(self):
+        sandbox = self.client("own-value")
+        for names in (["Authorization"], ["authorization", "AUTHORIZATION"], ["Authorization", "authorization"]):
+            answer = sandbox.ask(ALPHA, headers=[(name, f"Bearer of-my-own-{number}") for number, name in enumerate(names)])
+            self.answered(answer, "alpha", "read")  # which refuses a request that has two
+        _, alpha, _ = self.seen()
+        self.assertEqual([line["status"] for line in alpha], [200, 200, 200])
+
+    def test_a_refused_token_is_replaced_once(self):
+        sandbox = self.client("refused")
+        first = self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.place.issuer.restart()  # with another key: what it gave before is not believed any more
+        self.seen()
+        self.assertEqual(self.answered(sandbox.ask(ALPHA), "alpha", "read")["local"], first["local"])
+        issuer, alpha, _ = self.seen()
+        self.assertEqual(([line["aud"] for line in issuer], [line["status"] for line in alpha]), (["alpha"], [401, 200]))
+
+        self.place.issuer.restart()  # again, and too soon: the service's 401 is the client's
+        self.seen()
+        answers = [sandbox.ask(ALPHA) for _ in range(3)]
+        self.assertEqual([answer["status"] for answer in answers], [401] * 3)
+        self.assertEqual({answer["local"] for answer in answers}, {first["local"]})
+        issuer, alpha, _ = self.seen()
+        self.assertEqual(issuer, [])
+        self.assertLessEqual(len(alpha), 6)
+
+    def test_an_issuer_that_is_away(self):
+        sandbox = self.client("away")
+        self.place.issuer.stop()
+        refusal = self.refused(sandbox.ask(ALPHA), 503)
+        self.assertEqual(self.seen()[1], [])  # never forwarded without its token
+        self.refused(sandbox.ask(ALPHA, "POST", body="a change"), 503)
+        self.place.issuer.start()
+        last = sandbox.ask_until(200, ALPHA)[-1]
+        self.assertEqual(last["local"], refusal["local"])  # the connection has lived on
+        self.place.issuer.stop()
+        self.answered(sandbox.ask(ALPHA), "alpha", "read")  # a token is used to its end
+        self.refused(sandbox.ask(BETA), 503)
+
+    def test_a_grant_that_is_withdrawn(self):
+        sandbox = self.client("withdrawn")
+        first = self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.place.must("provider", "detach", sandbox.name, sandbox.provider)
+        last = sandbox.ask_until(401, ALPHA)[-1]  # on the connection that was open
+        self.assertEqual((last["local"], last["body"]["reason"]), (first["local"], "there must be one token"))
+        self.assertEqual(sandbox.ask(BETA)["status"], 401)
+        self.place.must("provider", "attach", sandbox.name, sandbox.provider)
+        self.assertEqual(sandbox.ask_until(200, ALPHA)[-1]["local"], first["local"])
+        self.assertEqual([line["aud"] for line in self.seen()[0]], ["alpha", "alpha"])  # what was held is not held after that
+
+    def test_a_profile_that_changes(self):
+        sandbox = self.client("changes")
+        self.answered(sandbox.ask(BETA), "beta", "orders:read orders:write")
+        self.place.import_profile(beta_scopes=["orders:read"])
+        self.addCleanup(self.place.import_profile)
+        answers = sandbox.ask_until_it_says(lambda answer: answer["body"].get("scope") == "orders:read", BETA)
+        self.assertEqual({answer["status"] for answer in answers}, {200})
+        self.assertEqual(sandbox.ask(BETA, "POST", body="an order")["status"], 403)
+
+
+class AgentTest(GrantsCase):
+    def test_an_agent_that_restarts(self):
+        sandbox = self.client("restart")
+        self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.place.agent.say(do="stop")
+        try:
+            held, refused = sandbox.ask(ALPHA), sandbox.ask(BETA)
+        finally:
+            self.place.agent.say(do="start")
+        self.answered(held, "alpha", "read")
+        self.refused(refused, 503)
+        self.assertEqual(sandbox.ask_until(200, BETA)[-1]["local"], refused["local"])
+        self.assertIn("beta", [line.get("aud") for line in self.seen()[0]])
+
+    def test_an_agent_whose_socket_is_replaced_and_keys_are_rotated(self):
+        sandbox = self.client("replaced")
+        self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.place.agent.say(do="replace")
+        self.place.agent.say(do="rotate")
+        self.place.refresh_bundle()
+        self.answered(sandbox.ask(BETA), "beta", "orders:read orders:write")
+
+    def test_an_identity_that_is_not_registered(self):
+        sandbox = self.client("unregistered")
+        self.place.agent.say(do="entries", entries=[{"id": f"spiffe://{DOMAIN}/somebody-else"}])
+        self.refused(sandbox.ask(ALPHA), 502, "register")
+        self.assertEqual(self.seen()[0], [])
+        self.place.agent.say(do="entries", entries=[{"id": ID}])
+        sandbox.ask_until(200, ALPHA)
+
+    def test_without_an_agent_what_is_bound_is_closed(self):
+        sandbox = self.sandbox("agentless")
+        del sandbox.environment["OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET"]
+        sandbox.client()
+        self.refused(sandbox.ask(ALPHA), 502, "OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET")
+        self.assertEqual(self.seen()[1], [])
+
+    def test_an_issuer_at_an_address_that_is_not_opened(self):
+        sandbox = self.sandbox("unopened")
+        sandbox.grants = []
+        sandbox.client()
+        self.refused(sandbox.ask(ALPHA), 502)
+        self.assertEqual(self.seen(), [[], [], []])
+
+
+class HidingTest(GrantsCase):
+    limit = 600
+    # What curl itself tells of its requests stays in a file, where the search meets it.
+    LOOKER = """
+for url in "$2" "$3"; do curl -sS -v -o /dev/null "$url" 2>>/tmp/report || exit 1; done
+env >>/tmp/report
+echo ready
+exec /usr/bin/python3 -c "$1" /
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.known = len(self.place.recorded())
+        with open(PROGRAM, encoding="utf-8") as file:
+            self.search = file.read()
+
+    def secrets(self):
+        """The signatures of what was proved and given in this test: they are what a thief would need."""
+        recorded = self.place.recorded()[self.known:]
+        self.assertEqual([what for what, _ in recorded], ["proof", "alpha", "proof", "beta"])
+        return {f"{what}-{number}": value.rpartition(".")[2] for number, (what, value) in enumerate(recorded)}
+
+    def started(self, name):
+        urls = (f"https://{host}:{port}/" for host, port in (ALPHA, BETA))
+        return self.sandbox(name).start("/bin/bash", "-c", self.LOOKER, "looker", self.search, *urls)
+
+    def test_nothing_is_found_inside(self):
+        sandbox = self.started("inside")
+        secrets = self.secrets()
+        out, _ = sandbox.process.communicate(as_needles(secrets), timeout=500)
+        self.assertEqual(sandbox.process.returncode, 0, out)
+        self.assertNotIn("found", out)
+        self.assertRegex(out, r"looked [1-9]\d\d+ \d+ [1-9]\d*")
+        place = self.place
+        self.silent(secrets, sandbox.audit, sandbox.log, place.gateway.database, os.path.join(place.gateway.folder, "audit.jsonl"),
+                    place.machine.log("grants-gateway"), *(server.log for server in place.servers()))
+
+    def silent(self, secrets, *paths):
+        for path in paths:
+            with open(path, "rb") as file:
+                text = file.read()
+            self.assertNotEqual(text, b"", path)
+            self.assertEqual([name for name, value in secrets.items() if value.encode() in text], [], path)
+
+    def test_each_is_found_outside(self):
+        sandbox = self.started("outside")
+        secrets = self.secrets()
+        done = subprocess.run(["/usr/bin/python3", PROGRAM, self.place.machine.secrets, str(sandbox.process.pid)], input=as_needles(secrets),
+                              capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+        out = self.ended_well(done)
+        for name in secrets:
+            self.assertIn(f"found {name} {self.place.record}", out)
+        for name in ("alpha-1", "beta-3"):
+            self.assertIn(f"found {name} memory of {sandbox.process.pid}", out)
+
+    def test_no_socket_and_no_variable(self):
+        agent = self.place.agent.path
+        script = f"""
+test ! -e {agent} && test -z "$(ls -A {os.path.dirname(agent)} 2>/dev/null)" && echo hidden
+env | grep -ciE 'spiffe|^openshell_'
+cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -ciE 'spiffe|^openshell_'
+/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("{agent}")' 2>/dev/null || echo unreachable
+"""
+        done = self.sandbox("looking").run("/bin/sh", "-c", script)
+        self.assertEqual(self.ended_well(done).split(), ["hidden", "0", "0", "unreachable"])

@@ -1,0 +1,271 @@
+// From a binding to a header: one question for many requests, renewal, withdrawal and failure.
+#include "identity/oauth/svid_grants.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <functional>
+
+using namespace keyward;
+using namespace keyward::identity;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct FakeAgent final : JwtSvidSource {
+  std::atomic<int> asked{0};
+  std::function<Result<JwtSvid>(const JwtSvidRequest&, int)> answer =
+      [](const JwtSvidRequest& request, int) { return svid_for(request, "svid"); };
+  static Result<JwtSvid> svid_for(const JwtSvidRequest& request, const std::string& token) {
+    const TimePoint now = SystemClock().now();
+    return JwtSvid{Secret(token + "-for-" + request.audience.substr(8)),
+                   {request.spiffe_id, request.audience, "ES256", now + 300s, now, false, false},
+                   ""};
+  }
+  Result<JwtSvid> fetch_jwt_svid(const JwtSvidRequest& request,
+                                 std::chrono::milliseconds) override {
+    return answer(request, ++asked);
+  }
+};
+
+struct FakeEndpoint final : TokenEndpoint {
+  using Answer = tl::expected<GrantedToken, GrantFailure>;
+  std::atomic<int> asked{0};
+  std::mutex mutex;  // guards what follows
+  std::vector<std::string> forms;
+  std::function<Answer(int)> answer = [](int number) {
+    return Answer(GrantedToken{Secret("token" + std::to_string(number)), 600s, ""});
+  };
+  Answer ask(const Grant&, const Secret& form) override {
+    const int number = ++asked;
+    const std::lock_guard lock(mutex);
+    forms.emplace_back(form.reveal());
+    return answer(number);
+  }
+};
+
+struct FakeClock final : MonotonicClock {
+  std::atomic<std::int64_t> ahead{0};  // seconds
+  BootTime now() const override {
+    return BootTime(1'000'000s + std::chrono::seconds(ahead.load()));
+  }
+};
+
+struct Fixture {
+  FakeAgent agent;
+  FakeEndpoint endpoint;
+  FakeClock clock;
+  SystemClock wall;
+  GrantBinding binding;
+  GrantSettings settings;
+  std::optional<SvidGrants> grants;
+
+  Fixture() {
+    binding.identity = "provider:credential";
+    binding.where = {"api.example", 443, ""};
+    binding.grant.token_endpoint = "https://as.example/token";
+    binding.grant.svid_audience = "https://as.example";
+    settings.spiffe_id = "spiffe://example.org/a";
+    settings.patience = 20s;
+  }
+  SvidGrants& made() {
+    if (!grants) grants.emplace(GrantDeps{agent, endpoint, wall, clock, nullptr}, settings);
+    return *grants;
+  }
+  std::string ask() {
+    const auto header = made().token_for(binding);
+    return header ? std::string(header->value.reveal()) : header.error().what;
+  }
+};
+
+bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+void wait_until(const std::function<bool()>& ready) {
+  for (int i = 0; i < 5000 && !ready(); ++i) std::this_thread::sleep_for(2ms);
+  REQUIRE(ready());
+}
+
+tl::unexpected<GrantFailure> refused(Code code, const char* oauth_error) {
+  return tl::unexpected(
+      GrantFailure{{code, std::string("refused: ") + oauth_error}, oauth_error, 30s});
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: a token is asked for once and held") {
+  CHECK_FALSE(made().held_for(binding).has_value());
+  CHECK(ask() == "Bearer token1");
+  CHECK(ask() == "Bearer token1");
+  CHECK(made().held_for(binding)->value.reveal() == "Bearer token1");
+  CHECK(endpoint.asked == 1);
+  CHECK(agent.asked == 1);
+  CHECK(has(endpoint.forms[0], "client_assertion=svid-for-as.example"));
+  GrantBinding other = binding;
+  other.grant.audience = {"beta"};
+  CHECK(made().token_for(other)->value.reveal() == "Bearer token2");
+  other.inject = {"x-token", false};
+  CHECK(made().token_for(other)->value.reveal() == "token2");
+  CHECK(endpoint.asked == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: many requests on a cold cache are one question") {
+  endpoint.answer = [](int number) {
+    std::this_thread::sleep_for(200ms);
+    return FakeEndpoint::Answer(GrantedToken{Secret("token" + std::to_string(number)), 600s, ""});
+  };
+  made();
+  std::atomic<int> right{0};
+  {
+    std::vector<std::jthread> requests;
+    for (int i = 0; i < 100; ++i)
+      requests.emplace_back([&] {
+        for (int j = 0; j < 10; ++j) right += ask() == "Bearer token1" ? 1 : 0;
+      });
+  }
+  CHECK(right == 1000);
+  CHECK(endpoint.asked == 1);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture,
+    "svid grants: renewed while requests go on with the old one, never used after its end") {
+  CHECK(ask() == "Bearer token1");
+  clock.ahead = 530;  // usable for 570 s, renewed at 80 % of that and a tenth more at most
+  CHECK(ask() == "Bearer token1");
+  wait_until([&] { return ask() == "Bearer token2"; });
+  CHECK(endpoint.asked == 2);
+  endpoint.answer = [](int) { return refused(Code::unavailable, ""); };
+  clock.ahead = 530 + 530;
+  CHECK(ask() == "Bearer token2");
+  wait_until([&] { return endpoint.asked == 3; });
+  CHECK(ask() == "Bearer token2");
+  clock.ahead = 530 + 570;
+  CHECK(has(ask(), "refused"));
+  CHECK_FALSE(made().held_for(binding).has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "svid grants: a failure is told to everybody, remembered, and over in the end") {
+  endpoint.answer = [](int number) {
+    if (number > 1) return FakeEndpoint::Answer(GrantedToken{Secret("t"), 600s, ""});
+    return FakeEndpoint::Answer(refused(Code::precondition, "invalid_target"));
+  };
+  const auto failed = made().token_for(binding);
+  REQUIRE_FALSE(failed.has_value());
+  CHECK(failed.error().code == Code::precondition);
+  CHECK(failed.error().what.starts_with("provider:credential: "));
+  CHECK(has(failed.error().what, "does not know the audience"));
+  CHECK(has(ask(), "invalid_target"));
+  CHECK(endpoint.asked == 1);
+  clock.ahead = 37;
+  CHECK(ask() == "Bearer t");
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "svid grants: a refused proof is tried once more, with another one only") {
+  endpoint.answer = [](int number) {
+    if (number == 1) return FakeEndpoint::Answer(refused(Code::unauthenticated, "invalid_client"));
+    return FakeEndpoint::Answer(GrantedToken{Secret("t"), 600s, ""});
+  };
+  SUBCASE("the agent has the same one") {
+    const std::string said = ask();
+    CHECK(has(said, "invalid_client"));
+    CHECK(has(said, "neither iss nor jti"));
+    CHECK_FALSE(has(said, "svid-for"));
+    CHECK(endpoint.asked == 1);
+    CHECK(agent.asked == 2);
+  }
+  SUBCASE("the agent has a fresh one") {
+    agent.answer = [](const JwtSvidRequest& request, int number) {
+      return FakeAgent::svid_for(request, "svid" + std::to_string(number));
+    };
+    CHECK(ask() == "Bearer t");
+    CHECK(endpoint.asked == 2);
+    CHECK(has(endpoint.forms[1], "svid2"));
+  }
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "svid grants: an agent's failure is the reason, and its kind says when to ask again") {
+  agent.answer = [](const JwtSvidRequest& request, int number) -> Result<JwtSvid> {
+    if (number == 1) return fail(Code::not_found, "no identity");
+    return FakeAgent::svid_for(request, "svid");
+  };
+  CHECK(has(ask(), "no identity"));
+  CHECK(has(ask(), "no identity"));
+  CHECK(agent.asked == 1);
+  CHECK(endpoint.asked == 0);
+  clock.ahead = 7;
+  CHECK(ask() == "Bearer token1");
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: who waits too long gives up, and the question goes on") {
+  settings.patience = 50ms;
+  std::atomic<bool> answered{false};
+  endpoint.answer = [&](int) {
+    while (!answered) std::this_thread::sleep_for(2ms);
+    return FakeEndpoint::Answer(GrantedToken{Secret("late"), 600s, ""});
+  };
+  const auto late = made().token_for(binding);
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().code == Code::timeout);
+  answered = true;
+  wait_until([&] { return made().held_for(binding).has_value(); });
+  CHECK(endpoint.asked == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: withdrawn grants stop at once, also those under way") {
+  CHECK(ask() == "Bearer token1");
+  GrantBinding slow = binding;
+  slow.grant.audience = {"slow"};
+  std::atomic<bool> answered{false};
+  endpoint.answer = [&](int) {
+    while (!answered) std::this_thread::sleep_for(2ms);
+    return FakeEndpoint::Answer(GrantedToken{Secret("late"), 600s, ""});
+  };
+  std::string said;
+  std::jthread waits([&] {
+    const auto header = made().token_for(slow);
+    said = header ? "a token" : header.error().what;
+  });
+  wait_until([&] { return endpoint.asked == 2; });
+  made().keep_only(BindingTable::build({binding}).value());
+  waits.join();
+  CHECK(has(said, "withdrawn"));
+  CHECK(made().held_for(binding).has_value());
+  answered = true;
+  made().keep_only(BindingTable());
+  CHECK_FALSE(made().held_for(binding).has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: a token that the upstream refuses is replaced once") {
+  const auto first = made().token_for(binding);
+  CHECK(made().refused_by_upstream(binding, *first));
+  CHECK_FALSE(made().refused_by_upstream(binding, *first));  // nothing is held
+  const auto second = made().token_for(binding);
+  CHECK(second->value.reveal() == "Bearer token2");
+  CHECK_FALSE(made().refused_by_upstream(binding, *first));   // that one is gone already
+  CHECK_FALSE(made().refused_by_upstream(binding, *second));  // not twice within the pause
+  CHECK(endpoint.asked == 2);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "svid grants: a raw JWT-SVID is asked of nobody, and an exchange needs its subject") {
+  binding.grant.kind = GrantKind::raw_svid;
+  binding.grant.token_endpoint.clear();
+  binding.inject = {"x-svid", false};
+  CHECK(ask() == "svid-for-as.example");
+  CHECK(endpoint.asked == 0);
+  binding.grant.kind = GrantKind::token_exchange;
+  binding.grant.token_endpoint = "https://as.example/token";
+  CHECK(ask() == "token1");
+  binding.grant.svid_role = SvidRole::actor;
+  CHECK(has(ask(), "needs a user's token"));
+
+  struct Users final : SubjectTokens {
+    Result<Secret> subject_for(const Grant&) override { return Secret("user"); }
+  } users;
+  SvidGrants with_users({agent, endpoint, wall, clock, &users}, settings);
+  CHECK(with_users.token_for(binding)->value.reveal() == "token2");
+  CHECK(has(endpoint.forms[1], "subject_token=user&"));
+}

@@ -1,0 +1,120 @@
+// Tokens of grants in requests, against an upstream of our own (see proxy_test.cpp).
+
+#include <doctest/doctest.h>
+
+#include "tests/netproxy/proxy_fixture.hpp"
+
+namespace keyward::netproxy {
+namespace {
+
+std::string get(const std::string& path, const std::string& host, const std::string& fields = {}) {
+  return "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n";
+}
+
+bool has(const std::string& head, std::string_view line) {
+  return head.find("\r\n" + std::string(line) + "\r\n") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: the token arrives, the client's own values do not") {
+  tokens.bind("up.test", {{"Authorization", "Bearer real"}, {"X-Api-Key", "k"}});
+  Client client = tunnel("up.test");
+  for (const char* spelling : {"Authorization", "AUTHORIZATION", "authorization"}) {
+    CAPTURE(spelling);
+    const std::string own = std::string(spelling) + ": Bearer mine\r\nx_api_key: mine\r\n";
+    CHECK(
+        client.ask(get("/a", "up.test", own + "X-Api_Key: mine\r\n")).starts_with("HTTP/1.1 200 "));
+    const std::string head = origin.last_head();
+    CHECK(has(head, "Authorization: Bearer real"));
+    CHECK(has(head, "X-Api-Key: k"));
+    CHECK(head.find("mine") == std::string::npos);
+  }
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: other hosts get nothing, and keep what the client sent") {
+  tokens.bind("ro.test", {{"Authorization", "Bearer real"}});
+  Client client = tunnel("up.test");
+  CHECK(client.ask(get("/a", "up.test", "Authorization: Bearer mine\r\n"))
+            .starts_with("HTTP/1.1 200 "));
+  CHECK(has(origin.last_head(), "Authorization: Bearer mine"));
+  CHECK(origin.last_head().find("real") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: a token that comes later is waited for") {
+  tokens.bind("up.test", {{"Authorization", "Bearer real"}});
+  for (int i = 0; i < 3; ++i) {
+    tokens.answer_later();
+    Client client = tunnel("up.test");
+    CHECK(client.ask(get("/a", "up.test")).starts_with("HTTP/1.1 200 "));
+    CHECK(has(origin.last_head(), "Authorization: Bearer real"));
+  }
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: without its token nothing is sent, and the client lives") {
+  tokens.bind("up.test", {{"Authorization", "Bearer real"}});
+  Client client = tunnel("up.test");
+  for (const bool later : {false, true})
+    for (const auto& [code, status] :
+         {std::pair{Code::unavailable, "503"}, {Code::timeout, "503"}, {Code::denied, "502"}}) {
+      tokens.fail_with(Error{code, "the issuer does not answer"});
+      if (later) tokens.answer_later();
+      const std::string answer = client.ask(get("/a", "up.test"));
+      CHECK(answer.starts_with(std::string("HTTP/1.1 ") + status));
+      CHECK(answer.find("application/problem+json") != std::string::npos);
+      CHECK(answer.find("token_unavailable") != std::string::npos);
+    }
+  CHECK(origin.requests() == 0);
+  tokens.fail_with(std::nullopt);
+  CHECK(client.ask(get("/a", "up.test")).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: a token that is refused is fetched anew, once") {
+  tokens.bind("up.test", {{"Authorization", "Bearer stale"}});
+  Client client = tunnel("up.test");
+  CHECK(client.ask(get("/guarded", "up.test")).starts_with("HTTP/1.1 200 "));
+  CHECK(has(origin.last_head(), "Authorization: Bearer fresh"));
+  CHECK(tokens.rejections() == 1);
+  CHECK(client.ask(get("/b", "up.test")).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: a request with a body is not sent twice") {
+  tokens.bind("up.test", {{"Authorization", "Bearer stale"}});
+  Client client = tunnel("up.test");
+  const std::string post = "POST /guarded HTTP/1.1\r\nHost: up.test\r\nContent-Length: 2\r\n\r\nhi";
+  CHECK(client.ask(post).starts_with("HTTP/1.1 401 "));
+  CHECK(tokens.rejections() == 1);
+  CHECK(origin.requests() == 1);
+  CHECK(client.ask(post).starts_with("HTTP/1.1 200 "));  // with what was fetched anew
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: a 401 to a request without a token is the client's") {
+  Client client = tunnel("up.test");
+  CHECK(client.ask(get("/guarded", "up.test", "Authorization: Bearer stale\r\n"))
+            .starts_with("HTTP/1.1 401 "));
+  CHECK(tokens.rejections() == 0);
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: no way past it through an unopened tunnel") {
+  tokens.bind("raw.test", {{"Authorization", "Bearer real"}});
+  CHECK(connect_status("raw.test:9000") == 502);
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: an endpoint is signed or gets a token, not both") {
+  tokens.bind("s3.test", {{"authorization", "Bearer real"}});
+  Client client = tunnel("s3.test");
+  CHECK(client.ask(signed_put(0, hex(sha256("")))).starts_with("HTTP/1.1 502 "));
+  tokens.bind("s3.test", {{"X-Extra", "real"}});
+  CHECK(client.ask(signed_put(0, hex(sha256("")))).starts_with("HTTP/1.1 200 "));
+  CHECK(has(origin.last_head(), "X-Extra: real"));
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: the proxy ends while a token is waited for") {
+  tokens.bind("up.test", {{"Authorization", "Bearer real"}});
+  Client client = tunnel("up.test");
+  tokens.answer_later();
+  client.write(get("/a", "up.test"));
+  proxy.reset();
+}
+
+}  // namespace keyward::netproxy

@@ -1,0 +1,73 @@
+// Token grants of a sandbox as its gateway session takes them.
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "supervisor/gateway_session.hpp"
+#include "tests/support/fake_gateway.hpp"
+#include "tests/support/test_directory.hpp"
+
+using namespace keyward;
+using namespace keyward::supervisor;
+using namespace std::chrono_literals;
+using tests::Call;
+
+TEST_CASE("session grants: they come, cannot be read, go, and close with the authority") {
+  const SystemClock clock;
+  std::string key = "api.example.com\t443\t/**\tidp:token";
+  std::uint64_t revision = 1;
+  bool present = true;
+  grpc::Status status = grpc::Status::OK;
+  tests::FakeGateway gateway;  // after what its answers use
+  const tests::TestDirectory directory;
+  Snapshot<netproxy::Policy> policy;
+  Snapshot<netproxy::Credentials> credentials;
+  TokenGrants grants(TokenGrantSettings{}, clock);
+  gateway.config = [&](const Call&, auto& response) {
+    response.mutable_policy()->set_version(1);
+    response.set_version(1);
+    response.set_provider_env_revision(revision);
+    return status;
+  };
+  gateway.environment = [&](const Call&, auto& response) {
+    response.set_provider_env_revision(revision);
+    if (!present) return grpc::Status::OK;
+    auto& credential = (*response.mutable_dynamic_credentials())[key];
+    credential.set_name("token");
+    credential.mutable_token_grant()->set_token_endpoint("https://idp.example.com/token");
+    return grpc::Status::OK;
+  };
+  const auto change = [&](const std::function<void()>& apply) {
+    const std::lock_guard lock(gateway.mutex);
+    apply();
+    ++revision;
+  };
+  const auto is_open = [&](const std::string& host) {
+    const auto answer = grants.injection_for({host, 443, "/x", true}, [](const auto&) {});
+    return answer && answer->has_value();
+  };
+  const auto becomes = [&](const std::string& host, bool open) {
+    for (int i = 0; i < 1500 && is_open(host) != open; ++i) std::this_thread::sleep_for(20ms);
+    return is_open(host) == open;
+  };
+  GatewaySettings settings;
+  settings.endpoint.url = gateway.url();
+  settings.poll_seconds = 1;
+  settings.control_socket = directory / "control/control.sock";
+  const auto session =
+      GatewaySession::start({settings, tests::fresh_token(), policy, credentials, grants, clock});
+  REQUIRE_MESSAGE(session.has_value(), (session ? "" : session.error().what));
+  CHECK(grants.binds("api.example.com", 443));
+  CHECK_FALSE(is_open("api.example.com"));  // no agent is configured
+  CHECK(is_open("a.example.com"));
+
+  change([&] { key = "malformed"; });
+  CHECK(becomes("a.example.com", false));
+  change([&] { present = false; });
+  CHECK(becomes("a.example.com", true));
+  CHECK(is_open("api.example.com"));
+  change([&] { status = grpc::Status(grpc::StatusCode::NOT_FOUND, "sandbox not found"); });
+  CHECK(becomes("a.example.com", false));
+  change([&] { status = grpc::Status::OK; });
+  CHECK(becomes("a.example.com", true));
+}

@@ -1,0 +1,121 @@
+// Which requests a grant closes, and which tokens they get.  Whom tokens come from is faked here;
+// real agents and servers are met in tests/e2e.
+#include "supervisor/token_grants.hpp"
+
+#include <doctest/doctest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <vector>
+
+using namespace keyward;
+using namespace keyward::supervisor;
+using netproxy::InjectionPlace;
+
+namespace {
+
+const SystemClock system_time;
+
+identity::GrantBinding binding_of(const std::string& host, const std::string& path = {}) {
+  identity::GrantBinding binding;
+  binding.where = {host, 443, path};
+  binding.identity = "idp:token";
+  binding.grant.token_endpoint = "https://idp.test/token";
+  binding.grant.svid_audience = "https://idp.test";
+  return binding;
+}
+
+identity::SandboxGrants grants_of(std::vector<identity::GrantBinding> bindings) {
+  auto table = identity::BindingTable::build(std::move(bindings));
+  REQUIRE_MESSAGE(table.has_value(), (table ? "" : table.error().what));
+  return {std::move(*table), {}};
+}
+
+// The answer that comes at once; whatever needs a question is a failure of the test.
+Result<netproxy::InjectionPtr> at_once(TokenGrants& grants, const InjectionPlace& place) {
+  auto answer = grants.injection_for(place, [](Result<netproxy::InjectionPtr>) {});
+  REQUIRE(answer.has_value());
+  return std::move(*answer);
+}
+
+}  // namespace
+
+TEST_CASE("token grants: without any, nothing is injected anywhere") {
+  TokenGrants grants(TokenGrantSettings{}, system_time);
+  const auto injection = at_once(grants, {"a.test", 443, "/", true});
+  REQUIRE(injection.has_value());
+  CHECK((*injection)->headers.empty());
+  CHECK_FALSE(grants.binds("a.test", 443));
+}
+
+TEST_CASE("token grants: without an agent, what is bound is closed and the rest is open") {
+  TokenGrants grants(TokenGrantSettings{}, system_time);
+  grants.replace(grants_of({binding_of("a.test", "/v1/**")}));
+  const auto refused = at_once(grants, {"a.test", 443, "/v1/x", true});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().what.find(identity::workload_socket_variable) != std::string::npos);
+  CHECK(at_once(grants, {"a.test", 443, "/v2", true}).has_value());
+  CHECK(at_once(grants, {"a.test", 444, "/v1/x", true}).has_value());
+  CHECK(at_once(grants, {"b.test", 443, "/v1/x", true}).has_value());
+  CHECK(grants.binds("a.test", 443));
+  CHECK_FALSE(grants.binds("a.test", 444));
+  CHECK_FALSE(grants.binds("b.test", 443));
+}
+
+TEST_CASE("token grants: never in clear text") {
+  TokenGrants grants(TokenGrantSettings{}, system_time);
+  grants.replace(grants_of({binding_of("a.test")}));
+  const auto refused = at_once(grants, {"a.test", 443, "/", false});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == Code::denied);
+}
+
+TEST_CASE("token grants: a grant that cannot be used closes its place, or every place") {
+  TokenGrants grants(TokenGrantSettings{}, system_time);
+  identity::SandboxGrants one;
+  one.refused.push_back({identity::Selector{"a.test", 443, ""}, "the grant is not understood"});
+  grants.replace(std::move(one));
+  CHECK_FALSE(at_once(grants, {"a.test", 443, "/", true}).has_value());
+  CHECK(at_once(grants, {"b.test", 443, "/", true}).has_value());
+  CHECK(grants.binds("a.test", 443));
+
+  identity::SandboxGrants all;
+  all.refused.push_back({std::nullopt, "the key is malformed"});
+  grants.replace(std::move(all));
+  for (const char* host : {"a.test", "b.test"}) {
+    CHECK_FALSE(at_once(grants, {host, 443, "/", true}).has_value());
+    CHECK(grants.binds(host, 443));
+  }
+  grants.replace({});
+  CHECK(at_once(grants, {"a.test", 443, "/", true}).has_value());
+}
+
+TEST_CASE("token grants: an agent that is not there is said, and the request is not let through") {
+  TokenGrantSettings settings;
+  settings.agent = identity::WorkloadEndpoint{"/nonexistent/keyward/agent.sock"};
+  settings.grants.agent_patience = std::chrono::milliseconds(300);
+  TokenGrants grants(std::move(settings), system_time);
+  grants.replace(grants_of({binding_of("a.test")}));
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<Result<netproxy::InjectionPtr>> answers;
+  constexpr std::size_t requests = 20;
+  for (std::size_t i = 0; i < requests; ++i) {
+    auto now =
+        grants.injection_for({"a.test", 443, "/", true}, [&](Result<netproxy::InjectionPtr> later) {
+          const std::lock_guard lock(mutex);
+          answers.push_back(std::move(later));
+          came.notify_all();
+        });
+    if (!now) continue;
+    const std::lock_guard lock(mutex);
+    answers.push_back(std::move(*now));
+  }
+  std::unique_lock lock(mutex);
+  REQUIRE(
+      came.wait_for(lock, std::chrono::seconds(30), [&] { return answers.size() == requests; }));
+  for (const auto& answer : answers) {
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().code == Code::unavailable);
+  }
+}
