@@ -114,7 +114,10 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
                                                                const Done& done) {
   auto grants = grants_.get();
   const Result<Bindings> bindings = select(*grants, place);
-  if (!bindings) return tl::unexpected(bindings.error());
+  if (!bindings) {
+    note_failure(bindings.error());
+    return tl::unexpected(bindings.error());
+  }
   if (bindings->empty()) return no_injection();
   // One more than there are headers, so that none that comes meanwhile is the last one.
   const auto gathering = std::make_shared<Gathering>(grants_, std::move(grants), done);
