@@ -14,7 +14,7 @@ namespace {
 
 using namespace identity;
 
-constexpr ProgramLimits process_limits{std::chrono::seconds(60), 64 * 1024};
+constexpr ProgramLimits process_limits{std::chrono::seconds(60), std::size_t{64} * 1024};
 constexpr std::chrono::seconds service_deadline{10};
 constexpr std::chrono::seconds usual_margin{60};
 

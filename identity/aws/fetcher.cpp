@@ -57,9 +57,9 @@ HttpSettings near(HttpSettings settings) {
 Result<AwsKeys> KeyFetcher::fetch(const AwsSource& source) const {
   Result<AwsKeys> keys = std::visit([this](const auto& how) { return get(how); }, source.how);
   if (!keys) return fail_at(source.name, std::move(keys).error());
-  if (keys->expires && *keys->expires <= clock_.now())
-    return fail(Code::unavailable,
-                source.name + ": gives keys that ended at " + iso_time(*keys->expires));
+  const std::optional<TimePoint> end = keys->expires;
+  if (end && *end <= clock_.now())
+    return fail(Code::unavailable, source.name + ": gives keys that ended at " + iso_time(*end));
   keys->source = source.name;
   return keys;
 }
