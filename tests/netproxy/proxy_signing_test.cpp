@@ -82,7 +82,7 @@ TEST_CASE_FIXTURE(ProxyFixture, "signing: sigv4a signs for a set of regions") {
 TEST_CASE_FIXTURE(ProxyFixture, "signing: sigv4:body takes no body that nobody vouches for") {
   Client client = tunnel("body.test");
   CHECK(client.ask(put("body.test", hash_field("x"), "x")).starts_with("HTTP/1.1 200 "));
-  for (const std::string fields :
+  for (const std::string& fields :
        {std::string("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"), std::string()}) {
     Client other = tunnel("body.test");
     CHECK(other.ask(put("body.test", fields, "x")).find(" 200 ") == std::string::npos);
