@@ -10,7 +10,7 @@
 namespace keyward::identity {
 namespace {
 
-constexpr std::size_t longest_id = 128, longest_key = 256, longest_token = 16 * 1024;
+constexpr std::size_t longest_id = 128, longest_key = 256, longest_token = 16'384;
 constexpr std::size_t longest_problem = 300;
 
 bool is_printable(std::string_view text) {

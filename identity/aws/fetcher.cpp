@@ -24,7 +24,7 @@ std::string field(std::string_view name, std::string_view value) {
 
 // One line without its end, of what may be in a header.
 Result<Secret> read_token(const std::string& path) {
-  TRY_ASSIGN(std::string text, read_file(path, 64 * 1024));
+  TRY_ASSIGN(std::string text, read_file(path, 65'536));
   Secret content = Secret::take(text);
   const std::string_view word = trim(content.reveal());
   const bool usable = !word.empty() && std::all_of(word.begin(), word.end(),

@@ -59,7 +59,8 @@ milliseconds KeyKeeper::renew() {
     note_failure(fetched.error());
   const auto state = deps_.state.get();
   std::optional<milliseconds> remaining;
-  if (state->keys && state->keys->expires) remaining = *state->keys->expires - deps_.clock.now();
+  const std::optional<TimePoint> end = state->keys ? state->keys->expires : std::nullopt;
+  if (end) remaining = *end - deps_.clock.now();
   if (failures_ > 0)
     return retry_delay(failures_, remaining.value_or(milliseconds(0)), random_jitter());
   return renewal_delay(remaining, deps_.margin, random_jitter());
