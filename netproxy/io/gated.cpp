@@ -73,7 +73,7 @@ Task<Answer<std::string_view>> Session::collect(Exchange& exchange) {
   if (!by_length || head.content_length > buffer_size) {
     Answer<> collected = co_await collect_elsewhere(exchange);
     if (!collected) co_return tl::unexpected(collected.error());
-    co_return std::string_view(*exchange.body);
+    co_return exchange.body ? std::string_view(*exchange.body) : std::string_view();
   }
   while (inbox_.view().size() < head.content_length) {
     const Result<std::size_t> got = co_await inbox_.fill(client_);
@@ -113,6 +113,7 @@ Task<Answer<>> Session::collect_elsewhere(Exchange& exchange) {
 }
 
 Task<Answer<bool>> Session::answer_locally(Exchange& exchange) {
+  if (!exchange.local) co_return false;
   const LocalAnswer& local = *exchange.local;
   // A body that nobody has read makes the connection useless.
   const bool unread = exchange.request.framing != Framing::none && !exchange.body;

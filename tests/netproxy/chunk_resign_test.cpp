@@ -144,8 +144,8 @@ TEST_CASE("resign: the end waits for the whole") {
     CHECK_FALSE(piped.verdict.has_value());
     CHECK(piped.verdict.error().code == S3Code::incomplete_body);
     CHECK_FALSE(looks_complete(upload, piped.sent));
-    CHECK(piped.sent.size() == framed_length(8 * kib, ChunkSigning::hmac) * 2 +
-                                   framed_length(4 * kib, ChunkSigning::hmac));
+    // Nor has the last chunk with data: an upstream may take its last byte for the end.
+    CHECK(piped.sent.size() == framed_length(8 * kib, ChunkSigning::hmac) * 2);
   }
 }
 
