@@ -136,8 +136,8 @@ void say_start(const Options& options, const Upstream& upstream) {
 
 UtilityGate::Health health_of(const identity::AwsKeyState& state, TimePoint now) {
   if (!state.keys) return {false, "no keys: " + state.problem};
-  if (state.keys->expires && *state.keys->expires <= now)
-    return {false, "the keys have ended: " + state.problem};
+  const std::optional<TimePoint> end = state.keys->expires;
+  if (end && *end <= now) return {false, "the keys have ended: " + state.problem};
   return {true, "OK"};
 }
 

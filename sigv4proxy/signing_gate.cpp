@@ -60,7 +60,7 @@ Answer<> SigningGate::check_client(Exchange& exchange) const {
 
 // What the head declares of signed chunks, and how they will leave.
 Answer<> SigningGate::plan_chunks(Exchange& exchange) const {
-  if (!exchange.chunks)
+  if (!exchange.chunks || !exchange.payload || !exchange.payload->chunked)
     return tl::unexpected(
         bad_request({Code::unsupported,
                      "signed chunks can be verified and signed anew where the proxy knows "
@@ -124,6 +124,8 @@ Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningK
         Payload{body.empty() ? PayloadMode::empty : PayloadMode::hex_hash, hex(sha256(body))};
   const auto keys = usable_keys();
   if (!keys) return tl::unexpected(keys.error());
+  if (!exchange.payload)
+    return tl::unexpected(internal_failure({Code::internal, "a request without a payload mode"}));
   const bool described = settings_.dry_run || settings_.log_signing;
   const std::string target = described ? exchange.request.target : std::string();
   const SigningInput input{(*keys)->pair,      settings_.upstream.target, *exchange.payload,
@@ -136,8 +138,9 @@ Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningK
 }
 
 void SigningGate::describe(Exchange& exchange, const std::string& target) const {
-  const std::string text = describe_signature(
-      {exchange.request, target, settings_.upstream.target, exchange.payload->hash});
+  const std::string text =
+      describe_signature({exchange.request, target, settings_.upstream.target,
+                          exchange.payload ? exchange.payload->hash : std::string()});
   if (settings_.log_signing) log::info("signed", {{"how", text}});
   if (!settings_.dry_run) return;
   std::fputs((text + "\n").c_str(), stdout);
