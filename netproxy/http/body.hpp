@@ -27,6 +27,7 @@ class BodyFraming {
   // Everything has passed.  Never true for Framing::until_close: only the connection's end tells.
   bool done() const;
   Framing framing() const { return framing_; }
+  void forbid_trailers() { chunks_.forbid_trailers(); }
   std::uint64_t remaining() const { return remaining_; }  // Framing::length only
 
  private:

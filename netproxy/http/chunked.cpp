@@ -86,6 +86,8 @@ Result<ChunkedReader::Step> ChunkedReader::read_trailers(std::string_view input)
     state_ = State::done;
     return Step{taken, {}};
   }
+  if (!trailers_allowed_)
+    return fail(Code::invalid, "http: a trailer on a request that is given a token");
   TRY(check_trailer(line_));
   trailer_bytes_ += line_.size();
   line_.clear();

@@ -20,6 +20,8 @@ class ChunkedReader {
   // unless the body ends inside.  Errors: Code::invalid.
   Result<Step> next(std::string_view input);
   bool done() const { return state_ == State::done; }
+  // From now on any trailer is an error: a server may take it for a field of the head.
+  void forbid_trailers() { trailers_allowed_ = false; }
 
   static constexpr std::size_t max_line_bytes = 1024;     // a chunk's size and extensions
   static constexpr std::size_t max_trailer_bytes = 8192;  // all trailer lines together
@@ -35,6 +37,7 @@ class ChunkedReader {
   std::string line_;  // the framing line under way
   std::uint64_t remaining_ = 0;
   std::size_t trailer_bytes_ = 0;
+  bool trailers_allowed_ = true;
 };
 
 }  // namespace keyward::netproxy

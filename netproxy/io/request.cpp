@@ -94,7 +94,9 @@ std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
   if (exchange.payload && !body_is_known) check = make_body_check(*exchange.payload);
   const RequestHead nothing_to_come;
   const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
-  return std::make_unique<PlainUpload>(client_, inbox_, coming, std::move(check));
+  auto upload = std::make_unique<PlainUpload>(client_, inbox_, coming, std::move(check));
+  if (exchange.injection) upload->forbid_trailers();
+  return upload;
 }
 
 Task<Answer<>> Session::admit(Exchange& exchange) {

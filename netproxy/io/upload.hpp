@@ -38,6 +38,7 @@ class PlainUpload final : public Upload {
   // Client stream and inbox outlive the upload.
   PlainUpload(Stream& client, Inbox& inbox, const RequestHead& head,
               std::unique_ptr<BodyCheck> check);
+  void forbid_trailers() { framing_.forbid_trailers(); }
 
   Task<Answer<>> gather() override;
   std::string_view gathered() const override;  // at the front of the client's inbox

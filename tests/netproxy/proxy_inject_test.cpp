@@ -88,6 +88,18 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: a request with a body is not sent twice
   CHECK(client.ask(post).starts_with("HTTP/1.1 200 "));  // with what was fetched anew
 }
 
+TEST_CASE_FIXTURE(ProxyFixture, "inject: no field comes behind the body") {
+  const std::string chunked =
+      "POST /a HTTP/1.1\r\nHost: up.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n";
+  Client before = tunnel("up.test");
+  CHECK(before.ask(chunked + "X-Api-Key: mine\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  tokens.bind("up.test", {{"X-Api-Key", "real"}});
+  Client client = tunnel("up.test");
+  CHECK(client.ask(chunked + "\r\n").starts_with("HTTP/1.1 200 "));
+  CHECK(client.ask(chunked + "X-Api-Key: mine\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  CHECK(origin.whole_bodies() == 2);
+}
+
 TEST_CASE_FIXTURE(ProxyFixture, "inject: a 401 to a request without a token is the client's") {
   Client client = tunnel("up.test");
   CHECK(client.ask(get("/guarded", "up.test", "Authorization: Bearer stale\r\n"))
