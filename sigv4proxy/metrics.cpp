@@ -88,11 +88,11 @@ std::string Metrics::text(const Gauges& gauges) const {
   append_value(text, "key_renewals_total{outcome=\"good\"}", renewals_);
   append_value(text, "key_renewals_total{outcome=\"failed\"}", failed_renewals_);
   const auto& keys = gauges.keys.keys;
-  const std::optional<TimePoint> end_of_keys = keys ? keys->expires : std::nullopt;
-  const bool usable = keys && (!end_of_keys || *end_of_keys > gauges.now);
+  const TimePoint end_of_keys = keys ? keys->expires.value_or(TimePoint::max()) : TimePoint::min();
+  const bool usable = end_of_keys > gauges.now;
   append_one(text, {"keys_usable", "1: there are keys to sign with.", "gauge"}, usable ? 1 : 0);
-  if (end_of_keys) {
-    const auto end = std::chrono::floor<std::chrono::seconds>(end_of_keys->time_since_epoch());
+  if (keys && keys->expires) {
+    const auto end = std::chrono::floor<std::chrono::seconds>(end_of_keys.time_since_epoch());
     append_one(text, {"keys_expire_timestamp_seconds", "When the keys end.", "gauge"},
                static_cast<std::uint64_t>(end.count()));
   }
