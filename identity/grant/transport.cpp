@@ -48,7 +48,12 @@ Result<Url> check_token_url(std::string_view text, const TransportRules& rules) 
 
 Result<> check_token_address(const netproxy::Address& address, const Url& url,
                              const TransportRules& rules) {
-  if (!is_loopback(url)) return netproxy::check_address(address, rules.allowed, rules.own);
+  if (!is_loopback(url)) {
+    const Result<> checked = netproxy::check_address(address, rules.allowed, rules.own);
+    if (checked) return {};
+    return denied(url, "may not be dialled: " + checked.error().what +
+                           " (--grant-range opens ranges for token endpoints)");
+  }
   if (netproxy::to_string(address) == url.host) return {};
   return denied(url, "is loopback, and another address is not dialled for it");
 }

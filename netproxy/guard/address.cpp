@@ -204,8 +204,7 @@ Result<> check_address(const Address& address, std::span<const AddressRange> all
     return range.contains(target) || range.contains(address);
   };
   if (std::any_of(allowed.begin(), allowed.end(), opens)) return {};
-  return fail(Code::denied,
-              shown + " is an internal address; allowed_ips of the endpoint may open it");
+  return fail(Code::denied, shown + " is an internal address, and its range is not opened");
 }
 
 }  // namespace keyward::netproxy
