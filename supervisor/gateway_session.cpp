@@ -272,8 +272,11 @@ void GatewaySession::update(const identity::SandboxConfig& config) {
   const bool new_policy =
       !loaded_ || config.config_revision != config_revision_ || config.policy_hash != policy_hash_;
   const bool new_environment = config.provider_env_revision != environment_revision_;
-  // Credentials first: what a policy opens may need a token.  The next poll tries both again.
-  if (new_environment && !update_environment(config.provider_env_revision)) return;
+  // Credentials first: what a policy opens may need a token.  A policy holds at once in any case,
+  // since it may take rights away.
+  const bool updated = !new_environment || update_environment(config.provider_env_revision);
+  if (!updated && new_policy)
+    grants_.replace({{}, {{std::nullopt, "token grants: those of this policy cannot be fetched"}}});
   if (new_policy) {
     const Result<> taken = take_policy(config);
     if (!taken) refuse_policy(config, taken.error());

@@ -17,7 +17,8 @@ TEST_CASE("session grants: they come, cannot be read, go, and close with the aut
   std::string key = "api.example.com\t443\t/**\tidp:token";
   std::uint64_t revision = 1;
   bool present = true;
-  grpc::Status status = grpc::Status::OK;
+  std::string allowed;  // by the policy
+  grpc::Status status = grpc::Status::OK, environment_status = grpc::Status::OK;
   tests::FakeGateway gateway;  // after what its answers use
   const tests::TestDirectory directory;
   Snapshot<netproxy::Policy> policy;
@@ -26,12 +27,19 @@ TEST_CASE("session grants: they come, cannot be read, go, and close with the aut
   gateway.config = [&](const Call&, auto& response) {
     response.mutable_policy()->set_version(1);
     response.set_version(1);
+    response.set_policy_hash(allowed);
+    if (!allowed.empty()) {
+      auto& rule = (*response.mutable_policy()->mutable_network_policies())["rule"];
+      rule.add_endpoints()->set_host(allowed);
+      rule.mutable_endpoints(0)->set_port(443);
+      rule.mutable_endpoints(0)->set_enforcement("enforce");
+    }
     response.set_provider_env_revision(revision);
     return status;
   };
   gateway.environment = [&](const Call&, auto& response) {
     response.set_provider_env_revision(revision);
-    if (!present) return grpc::Status::OK;
+    if (!present) return environment_status;
     auto& credential = (*response.mutable_dynamic_credentials())[key];
     credential.set_name("token");
     credential.mutable_token_grant()->set_token_endpoint("https://idp.example.com/token");
@@ -66,6 +74,19 @@ TEST_CASE("session grants: they come, cannot be read, go, and close with the aut
   change([&] { present = false; });
   CHECK(becomes("a.example.com", true));
   CHECK(is_open("api.example.com"));
+  // Both change and one cannot be fetched: the policy holds, and nothing goes out without a token.
+  change([&] {
+    environment_status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "not yet");
+    allowed = "later.example.com";
+  });
+  CHECK(becomes("a.example.com", false));
+  const auto holds = [&] {
+    return policy.get()->decide_connect({"later.example.com", 443}, {}).allowed;
+  };
+  for (int i = 0; i < 1500 && !holds(); ++i) std::this_thread::sleep_for(20ms);
+  CHECK(holds());
+  change([&] { environment_status = grpc::Status::OK; });
+  CHECK(becomes("a.example.com", true));
   change([&] { status = grpc::Status(grpc::StatusCode::NOT_FOUND, "sandbox not found"); });
   CHECK(becomes("a.example.com", false));
   change([&] { status = grpc::Status::OK; });
