@@ -48,7 +48,8 @@ class TokenSource {
   // may pass by themselves, others need an operator; the texts may be shown to the client.
   virtual std::optional<Result<InjectionPtr>> injection_for(const InjectionPlace& place,
                                                             const Done& done) = 0;
-  // Whether some path there needs an injection: then it may not be reached unopened.
+  // Whether some path there needs an injection: else it is not asked for one, and may be reached
+  // unopened.
   virtual bool binds(std::string_view host, std::uint16_t port) const = 0;
   // The upstream has answered 401 to it.  True: something of it will be fetched anew, and the
   // request is worth one repetition.

@@ -87,7 +87,8 @@ Result<ChunkedReader::Step> ChunkedReader::read_trailers(std::string_view input)
     return Step{taken, {}};
   }
   if (!trailers_allowed_)
-    return fail(Code::invalid, "http: a trailer on a request that is given a token");
+    return fail(Code::invalid,
+                "http: a trailer where none may be: the request gets a field from elsewhere");
   TRY(check_trailer(line_));
   trailer_bytes_ += line_.size();
   line_.clear();

@@ -110,6 +110,8 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   TokenSource* source = worker.shared.deps.tokens;
   if (source == nullptr) co_return Answer<>{};
   const bool had_token = take_out(exchange);
+  if (!had_token && !source->binds(exchange.route.to.host, exchange.route.to.port))
+    co_return Answer<>{};
   const Result<InjectionPlace> place = place_of(exchange);
   if (!place) co_return tl::unexpected(token_unavailable(place.error()));
   Waiting waiting(worker.loop);

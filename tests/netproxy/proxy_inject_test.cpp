@@ -39,6 +39,7 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: other hosts get nothing, and keep what 
             .starts_with("HTTP/1.1 200 "));
   CHECK(has(origin.last_head(), "Authorization: Bearer mine"));
   CHECK(origin.last_head().find("real") == std::string::npos);
+  CHECK(tokens.asked() == 0);
 }
 
 TEST_CASE_FIXTURE(ProxyFixture, "inject: a token that comes later is waited for") {
