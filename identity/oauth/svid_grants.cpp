@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <future>
 #include <set>
 
 #include "base/crypto.hpp"
@@ -69,20 +70,14 @@ GrantCache::Look SvidGrants::look(const std::string& key, const Grant& grant) {
 }
 
 Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
-  const std::string key = key_of(binding);
-  const auto give_up = std::chrono::steady_clock::now() + settings_.patience;
-  std::unique_lock lock(mutex_);
-  const GrantCache::Look seen = look(key, binding.grant);
-  if (seen.token) return write_header(binding.inject, seen.token->token);
-  if (seen.failed) return fail_at(binding.identity, *seen.failed);
-  const auto found = questions_.find(key);
-  if (found == questions_.end())
-    return fail(Code::internal, binding.identity + ": nobody asks for the token");
-  const QuestionPtr question = found->second;
-  if (!question_done_.wait_until(lock, give_up, [&] { return question->done; }))
-    return fail(Code::timeout, binding.identity + ": no token within " +
-                                   std::to_string(settings_.patience.count()) + " ms");
-  return answer_of(*question, binding.inject, binding.identity);
+  const auto promise = std::make_shared<std::promise<Result<InjectedHeader>>>();
+  auto later = promise->get_future();
+  auto now = header_for(
+      binding, [promise](Result<InjectedHeader> header) { promise->set_value(std::move(header)); });
+  if (now) return std::move(*now);
+  if (later.wait_for(settings_.patience) == std::future_status::ready) return later.get();
+  return fail(Code::timeout, binding.identity + ": no token within " +
+                                 std::to_string(settings_.patience.count()) + " ms");
 }
 
 std::optional<InjectedHeader> SvidGrants::held_for(const GrantBinding& binding) {
@@ -145,7 +140,6 @@ void SvidGrants::keep_only(const BindingTable& table) {
       withdrawn.push_back(each.second);
       return true;
     });
-    question_done_.notify_all();
   }
   for (const QuestionPtr& question : withdrawn) tell(*question);
 }
@@ -184,7 +178,6 @@ void SvidGrants::end(const Job& job, Proof proof) {
     }
     job.question->done = true;
     questions_.erase(found);
-    question_done_.notify_all();
   }
   tell(*job.question);
 }

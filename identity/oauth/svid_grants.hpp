@@ -109,7 +109,7 @@ class SvidGrants {
   GrantCache cache_;
   std::unordered_map<std::string, QuestionPtr> questions_;  // under way, by key
   std::deque<Job> jobs_;
-  std::condition_variable_any job_waits_, question_done_;
+  std::condition_variable_any job_waits_;
   std::vector<std::jthread> workers_;  // last: the others outlive them
 };
 

@@ -55,6 +55,5 @@ struct ClaimedCredential {
 std::optional<ClaimedCredential> read_credential(std::string_view text, SigningAlgorithm algorithm);
 
 constexpr std::chrono::seconds longest_expiry{604800};
-constexpr std::chrono::minutes allowed_skew{15};
 
 }  // namespace keyward::netproxy

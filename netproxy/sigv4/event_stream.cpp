@@ -6,6 +6,7 @@
 #include "base/crypto.hpp"
 #include "netproxy/sigv4/checksum.hpp"
 #include "netproxy/sigv4/claim.hpp"
+#include "netproxy/sigv4/derived_keys.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -106,7 +107,7 @@ Result<std::string> EventChain::sign(std::string_view payload, TimePoint now) {
 S3Result<std::string_view> EventChain::open(std::string_view message, TimePoint now) {
   TRY_ASSIGN(const Frame frame, read_frame(message));
   const std::uint64_t millis = number_of(frame.date_header.substr(date_name.size()));
-  const auto skew = std::chrono::milliseconds(allowed_skew).count();
+  const auto skew = std::chrono::milliseconds(skew_window).count();
   const auto around = static_cast<std::uint64_t>(now.time_since_epoch().count());
   if (millis + static_cast<std::uint64_t>(skew) < around ||
       millis > around + static_cast<std::uint64_t>(skew))

@@ -169,7 +169,7 @@ Result<> represign_request(RequestHead& head, const SigningInput& input) {
   const std::optional<SignatureClaim>& found = *claim;
   if (!found || !found->presigned) return fail(Code::invalid, "sigv4: no presigned URL");
   const SignatureClaim& old = *found;
-  if (old.signed_at > input.now + allowed_skew)
+  if (old.signed_at > input.now + skew_window)
     return fail(Code::denied, "sigv4: the presigned URL is not valid yet");
   const auto left =
       std::chrono::ceil<std::chrono::seconds>(old.signed_at + old.expires - input.now);

@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "netproxy/policy/policy.hpp"
+#include "netproxy/sigv4/derived_keys.hpp"
 #include "netproxy/sigv4/query.hpp"
 #include "netproxy/sigv4/sigv4a.hpp"
 
@@ -95,7 +96,7 @@ std::string seconds_text(std::chrono::milliseconds duration) {
 
 S3Result<> check_header_time(const SignatureClaim& claim, TimePoint now) {
   const auto ahead = claim.signed_at - now;
-  if (std::chrono::abs(ahead) <= allowed_skew) return {};
+  if (std::chrono::abs(ahead) <= skew_window) return {};
   auto error = s3_fail(
       S3Code::request_time_too_skewed,
       "The difference between the request time and the current time is too large: the request is " +
@@ -105,12 +106,12 @@ S3Result<> check_header_time(const SignatureClaim& claim, TimePoint now) {
   details.emplace_back("ServerTime", iso_time(now));
   details.emplace_back(
       "MaxAllowedSkewMilliseconds",
-      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(allowed_skew).count()));
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(skew_window).count()));
   return error;
 }
 
 S3Result<> check_presigned_time(const SignatureClaim& claim, TimePoint now) {
-  if (claim.signed_at > now + allowed_skew)
+  if (claim.signed_at > now + skew_window)
     return s3_fail(S3Code::access_denied, "Request is not valid yet: its date is " +
                                               seconds_text(claim.signed_at - now) + " ahead");
   const TimePoint end = claim.signed_at + claim.expires;

@@ -94,7 +94,7 @@ TEST_CASE("events: no byte may change, no message may move") {
 
 TEST_CASE("events: a message's own time is checked") {
   const std::string first = chain().sign("payload", second(0)).value();
-  const auto skew = std::chrono::seconds(allowed_skew);
+  const auto skew = std::chrono::seconds(skew_window);
   CHECK(chain().open(first, second(0) + skew - std::chrono::seconds(1)).has_value());
   for (const TimePoint now :
        {second(0) + skew, second(0) - skew - std::chrono::seconds(1), TimePoint()}) {
