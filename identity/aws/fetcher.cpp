@@ -144,31 +144,32 @@ Result<AwsKeys> KeyFetcher::ask_sts(const HttpRequest& request) const {
               "STS answered " + std::to_string(answer.status) + ": " + sts_problem(body.reveal()));
 }
 
-// The token is the credential: such a request is not signed.
-Result<AwsKeys> KeyFetcher::get(const WebIdentityRole& role) const {
-  TRY_ASSIGN(const Secret token, read_token(role.token_file));
+Result<HttpRequest> KeyFetcher::sts_request(Secret form) const {
   HttpRequest request;
   TRY_ASSIGN(request.url, sts());
   request.method = "POST";
   request.content_type = form_type;
+  request.body = std::move(form);
+  return request;
+}
+
+// The token is the credential: such a request is not signed.
+Result<AwsKeys> KeyFetcher::get(const WebIdentityRole& role) const {
+  TRY_ASSIGN(const Secret token, read_token(role.token_file));
   std::string form = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
                      field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
                      field("WebIdentityToken", token.reveal());
-  request.body = Secret::take(form);
+  TRY_ASSIGN(const HttpRequest request, sts_request(Secret::take(form)));
   return ask_sts(request);
 }
 
 Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   TRY_ASSIGN(const AwsKeys caller, fetch(*role.base));
-  HttpRequest request;
-  TRY_ASSIGN(request.url, sts());
-  request.method = "POST";
-  request.content_type = form_type;
   std::string form = "Action=AssumeRole" + field("Version", sts_version) +
                      field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
                      field("DurationSeconds", std::to_string(role.duration_seconds));
   if (!role.external_id.empty()) form += field("ExternalId", role.external_id);
-  request.body = Secret::take(form);
+  TRY_ASSIGN(HttpRequest request, sts_request(Secret::take(form)));
 
   netproxy::RequestHead head;
   head.method = request.method;
