@@ -28,8 +28,9 @@ S3Result<> ChunkTrailers::take(std::string_view name, std::string_view value) {
   if (value.find_first_of(" \t") != std::string_view::npos)
     return s3_fail(S3Code::malformed_trailer_error, "a trailer's value holds blanks");
   found->value = value;
-  if (!found->checksum) return {};
-  const std::string computed = found->checksum->finish();
+  std::optional<Checksum>& checksum = found->checksum;
+  if (!checksum) return {};
+  const std::string computed = checksum->finish();
   if (value == computed) return {};
   if (value.size() != computed.size() || !unbase64(value))
     return s3_fail(S3Code::invalid_request,

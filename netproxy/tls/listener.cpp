@@ -21,12 +21,12 @@ Result<> use_chain(SSL_CTX* context, const std::string& chain_pem) {
   const X509Ptr leaf(PEM_read_bio_X509_AUX(text.get(), nullptr, nullptr, nullptr));
   if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1)
     return fail(Code::invalid, "the certificate cannot be used: " + take_openssl_error());
-  while (X509* next = PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr)) {
-    X509Ptr owned(next);
-    if (SSL_CTX_add0_chain_cert(context, next) != 1)
+  const auto next = [&text] {
+    return X509Ptr(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+  };
+  for (X509Ptr issuer = next(); issuer; issuer = next())
+    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1)
       return fail(Code::invalid, "the certificate's chain cannot be used");
-    (void)owned.release();  // the context's now
-  }
   ERR_clear_error();
   return {};
 }
