@@ -164,12 +164,29 @@ std::vector<std::string> with_subcommand(std::vector<std::string> arguments) {
   return arguments;
 }
 
-Result<Options> finish(Options options, const CLI::App& run, RunOptions run_options,
-                       DebugRpcOptions debug_options) {
-  if (!run.parsed()) {
-    options.action = std::move(debug_options);
-    return options;
-  }
+// The words before the first `--`, and from it on.
+struct SplitWords {
+  explicit SplitWords(const std::vector<std::string>& words)
+      : own(words.begin(), std::find(words.begin(), words.end(), "--")),
+        rest(words.begin() + static_cast<std::ptrdiff_t>(own.size()), words.end()) {}
+  std::vector<std::string> own, rest;
+};
+
+// The program gets its words as they stand.  CLI11 has seen none of those after `--`, and has taken
+// a word such as `[1, 2]` before it apart as a list.
+Result<> take_program(RunOptions& options, const SplitWords& words) {
+  std::vector<std::string>& command = options.command;
+  const bool whole = command.size() <= words.own.size() &&
+                     std::equal(command.rbegin(), command.rend(), words.own.rbegin());
+  if (!whole)
+    return fail(Code::invalid, "run: put `--` before the program: an argument looks like a list");
+  const auto first = words.rest.begin() + (command.empty() && !words.rest.empty() ? 1 : 0);
+  command.insert(command.end(), first, words.rest.end());
+  return {};
+}
+
+Result<Options> finish(Options options, const SplitWords& words, RunOptions run_options) {
+  TRY(take_program(run_options, words));
   if (run_options.command.empty())
     return fail(Code::invalid,
                 "run: no program given: supervisor run [OPTIONS] -- PROGRAM [ARGUMENT...]");
@@ -194,8 +211,8 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   CLI::App* run = declare_run(app, run_options);
   declare_debug_rpc(app, debug_options);
 
-  std::vector<std::string> reversed = with_subcommand(arguments);
-  std::reverse(reversed.begin(), reversed.end());  // CLI11 takes its vector from the back
+  const SplitWords words(with_subcommand(arguments));
+  std::vector<std::string> reversed(words.own.rbegin(), words.own.rend());  // as CLI11 takes them
   try {
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
@@ -210,7 +227,10 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& error) {
     return fail(Code::invalid, std::string(error.what()) + " (see supervisor --help)");
   }
-  return finish(std::move(options), *run, std::move(run_options), std::move(debug_options));
+  if (run->parsed()) return finish(std::move(options), words, std::move(run_options));
+  if (!words.rest.empty()) return fail(Code::invalid, "debug-rpc: `--` is for programs to run");
+  options.action = std::move(debug_options);
+  return options;
 }
 
 }  // namespace keyward::supervisor
