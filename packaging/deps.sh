@@ -17,7 +17,7 @@ build=(
 demo=(awscli openssl curl iproute2 python3-venv python3-cryptography)
 test=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
-  python3-boto3 bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base postgresql
+  python3-boto3 rclone s3cmd bubblewrap strace busybox-static util-linux procps nginx dnsmasq-base postgresql
 )
 peers=(squid-openssl mitmproxy wrk openjdk-17-jre-headless maven etcd-server)
 

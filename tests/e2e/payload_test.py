@@ -10,16 +10,6 @@ from e2e.support.world import BUCKET
 ENDPOINT = "https://judge.keyward.test:7443"
 
 
-def copy_of_new_boto3(world):
-    """Where the sandbox can read it: the kept one may lie in a home folder that it cannot enter."""
-    import os
-    import shutil
-    target = os.path.join(world.machine.shared, "boto3")
-    if not os.path.exists(target):
-        shutil.copytree(tools.new_boto3(), target)
-    return target
-
-
 class PayloadTest(Case):
     def setUp(self):
         self.judge = self.world.judge
@@ -28,7 +18,7 @@ class PayloadTest(Case):
     def boto3(self, program, new=False):
         options = list(REGION_ENV)
         if new:
-            options += ["--env", f"PYTHONPATH={copy_of_new_boto3(self.world)}"]
+            options += ["--env", "PYTHONPATH=" + self.world.machine.share(tools.new_boto3(), "boto3")]
         return self.ended_well(self.sandbox.python(BOTO3 + program, ENDPOINT, BUCKET, options=options))
 
     def raw(self, program, check=True):

@@ -6,6 +6,8 @@ import hmac
 import zlib
 
 EMPTY = hashlib.sha256(b"").hexdigest()
+SIGNED, SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
 def digest(data):
@@ -19,46 +21,67 @@ def derived_key(secret, scope):
     return key
 
 
+class Upload:
+    """A PUT in pieces [(kind, bytes)…], so that a test can change any of them: the head's, and in `groups` each chunk's and the trailer's."""
+
+    def __init__(self, head, groups):
+        self.head, self.groups = head, groups
+
+    def __bytes__(self):
+        body = b"".join(data for group in self.groups for _, data in group)
+        head = b"".join(data for _, data in self.head)
+        line, rest = head.split(b"\r\n", 1)
+        return line + b"\r\nconnection: close\r\ncontent-length: %d\r\n" % len(body) + rest + body
+
+
 class ChunkClient:
-    def __init__(self, access, secret, region="us-east-1", skew=0):
+    def __init__(self, access, secret, skew=0, host="signing.test"):
         now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=skew)
-        self.access, self.stamp = access, now.strftime("%Y%m%dT%H%M%SZ")
-        self.scope = f"{self.stamp[:8]}/{region}/s3/aws4_request"
+        self.access, self.host, self.stamp = access, host, now.strftime("%Y%m%dT%H%M%SZ")
+        self.scope = f"{self.stamp[:8]}/us-east-1/s3/aws4_request"
         self.key = derived_key(secret, self.scope)
 
     def signature(self, *lines):
         return hmac.new(self.key, "\n".join(lines).encode(), hashlib.sha256).hexdigest()
 
-    def head(self, method, path, payload_hash, headers):
-        """The request's head, and its signature."""
-        headers = {"host": "signing.test", "x-amz-content-sha256": payload_hash, "x-amz-date": self.stamp, **headers}
+    def head_pieces(self, method, path, payload_hash, headers):
+        """The request's head but for what is not signed, and its signature."""
+        headers = {"host": self.host, "x-amz-content-sha256": payload_hash, "x-amz-date": self.stamp, **headers}
         names = ";".join(sorted(headers))
         canonical = "\n".join([method, path, "", *(f"{n}:{headers[n]}" for n in sorted(headers)), "", names, payload_hash])
         signature = self.signature("AWS4-HMAC-SHA256", self.stamp, self.scope, digest(canonical.encode()))
-        headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={self.access}/{self.scope}, SignedHeaders={names}, Signature={signature}"
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"{method} {path} HTTP/1.1\r\nconnection: close\r\n{lines}\r\n".encode(), signature
+        credential = f"authorization: AWS4-HMAC-SHA256 Credential={self.access}/{self.scope}, SignedHeaders={names}, Signature={signature}\r\n"
+        return [("request line", f"{method} {path}".encode()), ("version", b" HTTP/1.1\r\n"),
+                *((f"header {name}", f"{name}: {value}\r\n".encode()) for name, value in headers.items()),
+                ("authorization", credential.encode()), ("end of the head", b"\r\n")], signature
 
-    def chunk(self, data, previous):
+    def head(self, method, path, payload_hash, headers):
+        """A request without a body."""
+        return bytes(Upload(self.head_pieces(method, path, payload_hash, headers)[0], []))
+
+    def signed_chunk(self, data, previous):
         signature = self.signature("AWS4-HMAC-SHA256-PAYLOAD", self.stamp, self.scope, previous, EMPTY, digest(data))
-        return f"{len(data):x};chunk-signature={signature}\r\n".encode() + data + (b"\r\n" if data else b""), signature
+        return [("size", b"%x" % len(data)), ("extension", b";chunk-signature="), ("signature", signature.encode()), ("end of the line", b"\r\n"),
+                *([("data", data), ("end of the data", b"\r\n")] if data else [])], signature
 
-    def put(self, path, chunks, trailer=False):
-        """The bytes of a PUT in signed chunks."""
+    def trailer(self, line, previous):
+        signature = self.signature("AWS4-HMAC-SHA256-TRAILER", self.stamp, self.scope, previous, digest((line + "\n").encode()))
+        name, value = line.split(":")
+        return [("trailer's name", f"{name}:".encode()), ("trailer's value", value.encode()), ("end of the trailer", b"\r\n"),
+                ("name of the trailer's signature", b"x-amz-trailer-signature:"), ("trailer's signature", signature.encode()),
+                ("end of the trailer's signature", b"\r\n")]
+
+    def upload(self, path, chunks, mode=SIGNED):
+        """A PUT in chunks; the empty one that ends them is added."""
         body = b"".join(chunks)
-        mode = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" + ("-TRAILER" if trailer else "")
         line = "x-amz-checksum-crc32:" + base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
-        ending = len(f"{line}\r\nx-amz-trailer-signature:\r\n") + 64 if trailer else 0
-        framing = sum(len(f"{len(c):x};chunk-signature=\r\n") + 64 + len(c) + 2 for c in [*chunks, b""])
-        headers = {"content-length": str(framing + ending), "x-amz-decoded-content-length": str(len(body))}
-        if trailer:
-            headers["x-amz-trailer"] = "x-amz-checksum-crc32"
-        head, previous = self.head("PUT", path, mode, headers)
-        parts = [head]
+        headers = {"x-amz-decoded-content-length": str(len(body)), **({"x-amz-trailer": "x-amz-checksum-crc32"} if mode != SIGNED else {})}
+        head, previous = self.head_pieces("PUT", path, mode, headers)
+        groups = []
         for data in [*chunks, b""]:
-            framed, previous = self.chunk(data, previous)
-            parts.append(framed)
-        if trailer:
-            signature = self.signature("AWS4-HMAC-SHA256-TRAILER", self.stamp, self.scope, previous, digest((line + "\n").encode()))
-            parts.append(f"{line}\r\nx-amz-trailer-signature:{signature}\r\n".encode())
-        return b"".join(parts) + b"\r\n"
+            group, previous = self.signed_chunk(data, previous)
+            groups.append(group if mode != UNSIGNED_TRAILER else [piece for piece in group if piece[0] not in ("extension", "signature")])
+        if mode != SIGNED:
+            groups.append(self.trailer(line, previous)[:6 if mode == SIGNED_TRAILER else 3])
+        groups.append([("end", b"\r\n")])
+        return Upload(head, groups)

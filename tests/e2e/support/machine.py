@@ -46,6 +46,14 @@ class Machine:
             file.write(text if isinstance(text, bytes) else text.encode())
         return path
 
+    def share(self, source, name):
+        """A copy where the sandbox can read it: what is kept may lie in a home folder that it cannot enter."""
+        target = os.path.join(self.shared, name)
+        if not os.path.exists(target):
+            copy = shutil.copytree if os.path.isdir(source) else shutil.copy
+            copy(source, target)
+        return target
+
     def log(self, name):
         return os.path.join(self.logs, name + ".log")
 

@@ -16,7 +16,7 @@ s3 = client()
 # Speaks HTTP through the proxy without a library that would tidy up the bytes: request(method, target, headers, body).
 # The signature is made with the placeholder keys, as any SDK would.
 RAW = """
-import datetime, hashlib, hmac, json, os, socket, ssl, sys
+import datetime, functools, hashlib, hmac, json, os, socket, ssl, sys
 from urllib.parse import urlsplit
 PROXY = urlsplit(os.environ["HTTPS_PROXY"])
 ACCESS, SECRET = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
@@ -33,8 +33,12 @@ def tunnel(host, port, timeout=30):
     status = int(answer.split()[1])
     return raw, status, answer
 
+@functools.cache
+def trust():
+    return ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+
 def secure(raw, host):
-    return ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"]).wrap_socket(raw, server_hostname=host)
+    return trust().wrap_socket(raw, server_hostname=host)
 
 def sign(method, host, path, query, payload_hash, extra):
     now = datetime.datetime.now(datetime.timezone.utc)

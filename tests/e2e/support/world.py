@@ -4,6 +4,7 @@ import functools
 from e2e.support.keyward import SIGNING, Gateway, Local, endpoint
 from e2e.support.machine import Machine
 from e2e.support.pki import Pki
+from e2e.support.s3_scenario import Scenario
 from e2e.support.s3_servers import SeaweedFs, Versity
 from e2e.support.sigv4_proxy import Proxy
 
@@ -27,6 +28,10 @@ class World:
         server = Versity(self.machine, self.pki)
         server.make_bucket(BUCKET)
         return server
+
+    @functools.cached_property
+    def scenario(self):
+        return Scenario(self.machine, self.judge, BUCKET)
 
     def local_for(self, *servers, label="local", **keys):
         """`supervisor run` in local mode, allowed to sign for these servers."""
