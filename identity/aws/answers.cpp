@@ -5,13 +5,14 @@
 #include <ctime>
 #include <pugixml.hpp>
 
+#include "base/bytes.hpp"
 #include "identity/jwt/json_object.hpp"
 
 namespace keyward::identity {
 namespace {
 
 constexpr std::size_t longest_id = 128, longest_key = 256, longest_token = 16'384;
-constexpr std::size_t longest_problem = 300;
+constexpr std::size_t longest_code = 64, longest_problem = 300;
 
 bool is_printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
@@ -111,18 +112,15 @@ Result<AwsKeys> parse_sts_answer(std::string_view xml) {
   return fail(Code::invalid, "the answer has no Credentials");
 }
 
-std::string sts_problem(std::string_view xml) {
+StsProblem sts_problem(std::string_view xml) {
+  const StsProblem unknown{"", "no reason was given"};
   pugi::xml_document document;
   if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default, pugi::encoding_utf8))
-    return "no reason was given";
+    return unknown;
   const pugi::xml_node error = document.document_element().child("Error");
-  const std::string code = error.child_value("Code");
-  if (code.empty()) return "no reason was given";
-  std::string text = code + ": " + error.child_value("Message");
-  text.resize(std::min(text.size(), longest_problem));
-  for (char& c : text)
-    if (c < ' ' || c >= 0x7f) c = '?';
-  return text;
+  const std::string code = printable(error.child_value("Code"), longest_code);
+  if (code.empty()) return unknown;
+  return {code, printable(code + ": " + error.child_value("Message"), longest_problem)};
 }
 
 Result<AwsKeys> parse_metadata_answer(std::string_view json) {

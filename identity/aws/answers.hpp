@@ -14,8 +14,12 @@ namespace keyward::identity {
 
 // AssumeRole and AssumeRoleWithWebIdentity (STS API Reference).
 Result<AwsKeys> parse_sts_answer(std::string_view xml);
-// "AccessDenied: …" of an error answer, at most 300 printable characters; or that it has none.
-std::string sts_problem(std::string_view xml);
+// Of an error answer: its code, and "AccessDenied: …", at most 300 printable characters; or "" and
+// that no reason was given.
+struct StsProblem {
+  std::string code, text;
+};
+StsProblem sts_problem(std::string_view xml);
 
 // The JSON of a container's or an instance's service (AccessKeyId, SecretAccessKey, Token,
 // Expiration; an instance says Code, too).

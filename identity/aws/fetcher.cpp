@@ -3,24 +3,18 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
-#include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "identity/aws/answers.hpp"
+#include "identity/aws/sts.hpp"
 #include "netproxy/policy/percent.hpp"
 
 namespace keyward::identity {
 namespace {
 
-constexpr std::string_view form_type = "application/x-www-form-urlencoded";
-constexpr std::string_view sts_version = "2011-06-15";
 constexpr const char* instance_path = "/latest/meta-data/iam/security-credentials/";
 constexpr std::size_t longest_role_name = 128;
 // It is on the same machine; where there is none, nothing answers.
 constexpr std::chrono::milliseconds instance_deadline{2'000};
-
-std::string field(std::string_view name, std::string_view value) {
-  return "&" + std::string(name) + "=" + netproxy::percent_encode(value, netproxy::Slash::encode);
-}
 
 // One line without its end, of what may be in a header.
 Result<Secret> read_token(const std::string& path) {
@@ -31,20 +25,6 @@ Result<Secret> read_token(const std::string& path) {
                                                    [](char c) { return c >= ' ' && c < 0x7f; });
   if (!usable) return fail(Code::invalid, path + ": holds no usable token");
   return Secret(word);
-}
-
-// AWS's own endpoint of STS.  China's partition has a suffix of its own; the others say theirs by
-// --region and AWS_ENDPOINT_URL_STS.
-std::string regional_sts(const std::string& region) {
-  if (region.empty()) return "https://sts.amazonaws.com";
-  const char* suffix = region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
-  return "https://sts." + region + suffix;
-}
-
-Result<std::string> host_of(const Url& url) {
-  const bool usual = url.port == (url.tls ? 443 : 80);
-  const std::string host = url.v6 ? "[" + url.host + "]" : url.host;
-  return usual ? host : url.authority();
 }
 
 HttpSettings near(HttpSettings settings) {
@@ -140,54 +120,23 @@ Result<AwsKeys> KeyFetcher::ask_sts(const HttpRequest& request) const {
   TRY_ASSIGN(HttpResponse answer, send_http(settings_.http, request));
   const Secret body = Secret::take(answer.body);
   if (answer.status == 200) return parse_sts_answer(body.reveal());
-  return fail(Code::unavailable,
-              "STS answered " + std::to_string(answer.status) + ": " + sts_problem(body.reveal()));
+  return fail(Code::unavailable, "STS answered " + std::to_string(answer.status) + ": " +
+                                     sts_problem(body.reveal()).text);
 }
 
-Result<HttpRequest> KeyFetcher::sts_request(Secret form) const {
-  HttpRequest request;
-  TRY_ASSIGN(request.url, sts());
-  request.method = "POST";
-  request.content_type = form_type;
-  request.body = std::move(form);
-  return request;
-}
-
-// The token is the credential: such a request is not signed.
 Result<AwsKeys> KeyFetcher::get(const WebIdentityRole& role) const {
   TRY_ASSIGN(const Secret token, read_token(role.token_file));
-  std::string form = "Action=AssumeRoleWithWebIdentity" + field("Version", sts_version) +
-                     field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
-                     field("WebIdentityToken", token.reveal());
-  TRY_ASSIGN(const HttpRequest request, sts_request(Secret::take(form)));
-  return ask_sts(request);
+  TRY_ASSIGN(const Url url, sts());
+  return ask_sts(web_identity_request(url, {role.role_arn, role.session_name, "", {}}, token));
 }
 
 Result<AwsKeys> KeyFetcher::get(const AssumedRole& role) const {
   TRY_ASSIGN(const AwsKeys caller, fetch(*role.base));
-  std::string form = "Action=AssumeRole" + field("Version", sts_version) +
-                     field("RoleArn", role.role_arn) + field("RoleSessionName", role.session_name) +
-                     field("DurationSeconds", std::to_string(role.duration_seconds));
-  if (!role.external_id.empty()) form += field("ExternalId", role.external_id);
-  TRY_ASSIGN(HttpRequest request, sts_request(Secret::take(form)));
-
-  netproxy::RequestHead head;
-  head.method = request.method;
-  head.target = request.url.target;
-  head.headers = {{"Content-Type", request.content_type}};
-  TRY_ASSIGN(const std::string host, host_of(request.url));
-  const std::string region = settings_.region.empty() ? "us-east-1" : settings_.region;
-  const netproxy::SigningInput input{
-      caller.pair,
-      {region, "sts"},
-      {netproxy::PayloadMode::hex_hash, hex(sha256(request.body.reveal()))},
-      host,
-      clock_.now()};
-  TRY(netproxy::sign_request(head, input));
-  for (const netproxy::Header& header : head.headers)
-    if (header.name != "Content-Type")
-      request.headers.push_back({header.name, Secret(header.value)});
-  request.url.target = head.target;
+  TRY_ASSIGN(const Url url, sts());
+  const AwsRole assumed{role.role_arn, role.session_name, role.external_id,
+                        std::chrono::seconds(role.duration_seconds)};
+  TRY_ASSIGN(const HttpRequest request,
+             assume_role_request(url, assumed, {caller.pair, settings_.region, clock_.now()}));
   return ask_sts(request);
 }
 

@@ -43,7 +43,6 @@ class KeyFetcher {
   Result<Url> sts() const;
   Result<std::string> ask_instance(const InstanceService& service, const Secret& token,
                                    const std::string& path) const;
-  Result<HttpRequest> sts_request(Secret form) const;
   Result<AwsKeys> ask_sts(const HttpRequest& request) const;
 
   FetcherSettings settings_;

@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(parse_sts_answer(text));
       break;
     case 1:
-      if (!is_one_word(sts_problem(text).substr(0, 1))) std::abort();
+      if (!is_one_word(sts_problem(text).text.substr(0, 1))) std::abort();
       break;
     case 2:
       check(parse_metadata_answer(text));

@@ -73,14 +73,19 @@ TEST_CASE("aws answers: hostile answers of STS are refused and not quoted") {
 }
 
 TEST_CASE("aws answers: why STS refused") {
-  CHECK(sts_problem("<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
-                    "<Message>not authorized</Message></Error></ErrorResponse>") ==
-        "AccessDenied: not authorized");
-  CHECK(sts_problem("<html>busy</html>") == "no reason was given");
-  CHECK(sts_problem("") == "no reason was given");
+  const StsProblem denied = sts_problem(
+      "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
+      "<Message>not authorized</Message></Error></ErrorResponse>");
+  CHECK(denied.code == "AccessDenied");
+  CHECK(denied.text == "AccessDenied: not authorized");
+  for (const char* other : {"<html>busy</html>", ""}) {
+    CHECK(sts_problem(other).code.empty());
+    CHECK(sts_problem(other).text == "no reason was given");
+  }
   const std::string noisy =
       sts_problem("<ErrorResponse><Error><Code>A</Code><Message>a&#10;b\xc3\xa9" +
-                  std::string(1000, 'x') + "</Message></Error></ErrorResponse>");
+                  std::string(1000, 'x') + "</Message></Error></ErrorResponse>")
+          .text;
   CHECK(noisy.size() == 300);
   CHECK(noisy.starts_with("A: a?b??x"));
 }
