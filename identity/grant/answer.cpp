@@ -25,22 +25,9 @@ GrantFailure broken(const std::string& why) {
   return {{Code::denied, "the token endpoint's answer is not used: " + why}, "", proof_pause};
 }
 
-// Text of the server's for a log: one line, and nothing in it that is long enough to be a token.
-std::string sanitised(std::string_view text) {
-  std::string line;
-  while (!text.empty() && line.size() < description_limit) {
-    const auto end = std::min(text.find_first_of(" \t\r\n"), text.size());
-    const std::string_view word = text.substr(0, end);
-    if (!word.empty()) line += (line.empty() ? "" : " ");
-    line += word.size() > word_limit ? "[left out]" : printable(word, word_limit);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return std::string(utf8_prefix(line, description_limit));
-}
-
 std::string text_of(const JsonObject& object, std::string_view name) {
   const std::string* text = object.text(name);
-  return text == nullptr ? std::string() : sanitised(*text);
+  return text == nullptr ? std::string() : log_words(*text);
 }
 
 bool is_json(std::string_view content_type) {
@@ -53,14 +40,6 @@ std::optional<std::int64_t> decimal(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-// RFC 9110 section 10.2.3, in seconds; a date counts as the longest pause.
-seconds retry_pause(std::string_view text) {
-  if (text.empty()) return seconds(0);
-  const auto value = decimal(trim(text));
-  if (!value) return longest_pause;
-  return std::clamp(seconds(*value), seconds(0), longest_pause);
 }
 
 Code code_of(std::string_view error) {
@@ -138,6 +117,25 @@ std::string type_problem(const Grant& grant, const JsonObject& object) {
 }
 
 }  // namespace
+
+std::string log_words(std::string_view text) {
+  std::string line;
+  while (!text.empty() && line.size() < description_limit) {
+    const auto end = std::min(text.find_first_of(" \t\r\n"), text.size());
+    const std::string_view word = text.substr(0, end);
+    if (!word.empty()) line += (line.empty() ? "" : " ");
+    line += word.size() > word_limit ? "[left out]" : printable(word, word_limit);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return std::string(utf8_prefix(line, description_limit));
+}
+
+seconds retry_pause(std::string_view text) {
+  if (text.empty()) return seconds(0);
+  const auto value = decimal(trim(text));
+  if (!value) return longest_pause;
+  return std::clamp(seconds(*value), seconds(0), longest_pause);
+}
 
 tl::expected<GrantedToken, GrantFailure> read_grant_answer(const Grant& grant,
                                                            const GrantAnswerView& answer,

@@ -47,4 +47,11 @@ tl::expected<GrantedToken, GrantFailure> read_grant_answer(const Grant& grant,
                                                            const GrantAnswerView& answer,
                                                            TimePoint now);
 
+// Text of a server's for a log: one line of at most 256 bytes, without control characters, and
+// words that are long enough to be a token left out.
+std::string log_words(std::string_view text);
+
+// RFC 9110 section 10.2.3, from none to a minute; a date counts as a minute.
+std::chrono::seconds retry_pause(std::string_view retry_after);
+
 }  // namespace keyward::identity

@@ -10,6 +10,8 @@ Result<> check_one(const GrantBinding& binding) {
     return fail_at(binding.identity, checked.error());
   if (Result<> checked = check_grant(binding.grant); !checked)
     return fail_at(binding.identity, checked.error());
+  if (gives_keys(binding.grant) && binding.inject != Injection())
+    return fail(Code::invalid, binding.identity + ": keys go into no header of their own");
   return {};
 }
 
@@ -45,7 +47,17 @@ GrantBinding overridden(const GrantBinding& defaults, const GrantOverride& by) {
   return binding;
 }
 
+// Keys of others than those that the policy names are not bound there.
+bool may_sign(const GrantBinding& binding, const RequestTarget& target) {
+  return !gives_keys(binding.grant) || target.signer.empty() ||
+         provider_of(binding) == target.signer;
+}
+
 }  // namespace
+
+std::string_view provider_of(const GrantBinding& binding) {
+  return std::string_view(binding.identity).substr(0, binding.identity.find(':'));
+}
 
 Result<BindingTable> BindingTable::build(std::vector<GrantBinding> bindings) {
   std::vector<const Grant*> grants;
@@ -70,7 +82,7 @@ Result<std::vector<const GrantBinding*>> BindingTable::select(const RequestTarge
     const bool taken = std::any_of(chosen.begin(), chosen.end(), [&](const GrantBinding* each) {
       return each->inject.header == binding.inject.header;
     });
-    if (taken || !selects(binding.where, target)) continue;
+    if (taken || !selects(binding.where, target) || !may_sign(binding, target)) continue;
     if (!tls && !binding.cleartext)
       return fail(Code::denied, "the token of " + binding.identity +
                                     " is not sent in clear text; use https:// for this endpoint");

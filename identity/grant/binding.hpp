@@ -15,12 +15,13 @@ namespace keyward::identity {
 struct GrantBinding {
   Selector where;
   std::string identity;  // PROVIDER:CREDENTIAL
-  Injection inject;
+  Injection inject;      // of keys: Authorization, where the signature goes
   Grant grant;
   bool cleartext =
       false;  // may go to an endpoint without TLS: loopback or in-cluster, and it says so
   bool operator==(const GrantBinding&) const = default;
 };
+std::string_view provider_of(const GrantBinding& binding);  // lives as long as the binding
 
 class BindingTable {
  public:

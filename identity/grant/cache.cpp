@@ -18,7 +18,7 @@ milliseconds scaled(milliseconds time, double factor) {
 double around_one(double spread, double chance) { return 1 - spread + 2 * spread * chance; }
 
 milliseconds usable_life(const TokenLife& life, const CacheRules& rules) {
-  seconds stated = std::min(life.answered, rules.longest);
+  seconds stated = life.in_full ? life.answered : std::min(life.answered, rules.longest);
   if (life.limit.count() > 0) stated = std::min(stated, life.limit);
   return stated - std::min<milliseconds>(rules.skew, milliseconds(stated) / 10);
 }
@@ -26,6 +26,13 @@ milliseconds usable_life(const TokenLife& life, const CacheRules& rules) {
 milliseconds pause_after(unsigned failures, const CacheRules& rules) {
   const unsigned doublings = std::min(failures > 0 ? failures - 1 : 0, 16U);
   return std::min<milliseconds>(rules.first_pause * (1U << doublings), rules.longest_pause);
+}
+
+std::size_t bytes_of(const Granted& granted) {
+  if (!granted.keys) return granted.token.size();
+  const netproxy::AwsCredentials& pair = granted.keys->pair;
+  return sizeof(GrantedKeys) + pair.access_key_id.size() + pair.secret_access_key.size() +
+         pair.session_token.size();
 }
 
 }  // namespace
@@ -64,7 +71,7 @@ GrantCache::Entry* GrantCache::entry_of(const Flight& flight) {
                                                                           : &found->second;
 }
 
-HeldTokenPtr GrantCache::succeeded(const Flight& flight, Secret token, const TokenLife& life,
+HeldTokenPtr GrantCache::succeeded(const Flight& flight, Granted granted, const TokenLife& life,
                                    const Draw& asked) {
   Entry* entry = entry_of(flight);
   if (entry == nullptr) return nullptr;
@@ -72,7 +79,7 @@ HeldTokenPtr GrantCache::succeeded(const Flight& flight, Secret token, const Tok
   const milliseconds renewed =
       scaled(usable, refresh_part * around_one(refresh_spread, asked.chance));
   auto held = std::make_shared<const HeldToken>(
-      HeldToken{std::move(token), asked.time + renewed, asked.time + usable});
+      HeldToken{{std::move(granted)}, asked.time + renewed, asked.time + usable});
   entry->flight = 0;
   entry->failures = 0;
   entry->error.reset();
@@ -108,8 +115,8 @@ void GrantCache::keep_only(const std::set<std::string>& keys) {
 }
 
 std::size_t GrantCache::size_of(const Entries::value_type& entry) {
-  const std::size_t token = entry.second.token ? entry.second.token->token.size() : 0;
-  return entry.first.size() + sizeof(Entry) + token;
+  const std::size_t granted = entry.second.token ? bytes_of(*entry.second.token) : 0;
+  return entry.first.size() + sizeof(Entry) + granted;
 }
 
 // The least recently used goes first, and what is under way stays.

@@ -14,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "netproxy/sigv4/signer.hpp"
 
 namespace keyward::identity {
 
@@ -26,8 +27,18 @@ struct CacheRules {
   std::size_t entries = 256, bytes = std::size_t{1} << 20;
 };
 
-struct HeldToken {
+struct GrantedKeys {
+  netproxy::AwsCredentials pair;
+  TimePoint expires;  // as who gave them says
+};
+
+// What a grant has given: a token, or keys to sign with.
+struct Granted {
   Secret token;
+  std::shared_ptr<const GrantedKeys> keys;  // null: a token
+};
+
+struct HeldToken : Granted {
   BootTime refresh, expires;  // to be renewed from then on; not used from then on
 };
 using HeldTokenPtr = std::shared_ptr<const HeldToken>;
@@ -42,6 +53,7 @@ struct Draw {
 struct TokenLife {
   std::chrono::seconds answered{0};  // by the server
   std::chrono::seconds limit{0};     // by the grant; 0: none
+  bool in_full = false;              // also beyond CacheRules::longest
 };
 
 class GrantCache {
@@ -67,7 +79,7 @@ class GrantCache {
   // `asked`: when the request began, which is what a life counts from.  What is returned may be
   // used once even where it is not held: its life is short, or the key was withdrawn meanwhile
   // (null).
-  HeldTokenPtr succeeded(const Flight& flight, Secret token, const TokenLife& life,
+  HeldTokenPtr succeeded(const Flight& flight, Granted granted, const TokenLife& life,
                          const Draw& asked);
   // `pause` 0: the usual back-off, by the number of failures in a row.
   void failed(const Flight& flight, Error error, std::chrono::seconds pause, const Draw& now);

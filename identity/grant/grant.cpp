@@ -73,8 +73,30 @@ std::string framed(const std::vector<std::string>& values) {
   return text;
 }
 
+std::string framed(const AwsGrant& aws) {
+  std::string text = framed(aws.region) + std::to_string(aws.roles.size()) + "[";
+  for (const AwsRole& role : aws.roles)
+    text += framed(role.arn) + framed(role.session_name) + framed(role.external_id) +
+            framed(std::to_string(role.duration.count()));
+  return text;
+}
+
+// Nothing of OAuth is asked for.
+Result<> check_keys(const Grant& grant) {
+  if (!gives_keys(grant)) {
+    if (grant.aws == AwsGrant()) return {};
+    return bad("aws", "belongs to aws_web_identity");
+  }
+  if (!grant.audience.empty() || !grant.resource.empty() || !grant.scopes.empty())
+    return bad("audience", "and resources and scopes are not asked of STS");
+  if (!grant.client_id.empty()) return bad("client_id", "is not asked of STS");
+  if (!grant.issuer.empty()) return bad("issuer", "is not asked for STS; token_endpoint names it");
+  return check_aws_grant(grant.aws);
+}
+
 Result<std::string> origin_of(const Grant& grant) {
   TRY_ASSIGN(const Url url, parse_url(grant.issuer.empty() ? grant.token_endpoint : grant.issuer));
+  if (gives_keys(grant)) return sts_origin(url);
   return (url.tls ? "https://" : "http://") + url.authority();
 }
 
@@ -90,6 +112,8 @@ std::string_view to_string(GrantKind kind) {
       return "token_exchange";
     case GrantKind::raw_svid:
       return "raw_svid";
+    case GrantKind::aws_web_identity:
+      return "aws_web_identity";
   }
   return "";
 }
@@ -131,6 +155,7 @@ Result<> check_grant(const Grant& grant) {
   if (grant.lifetime.count() < 0 || grant.lifetime > longest_lifetime)
     return bad("cache_ttl_seconds", "must be 0 to 86400");
   TRY(check_exchange(grant));
+  TRY(check_keys(grant));
   if (grant.kind == GrantKind::raw_svid) {
     if (!grant.token_endpoint.empty() || !grant.issuer.empty())
       return bad("token_endpoint", "is not used with a raw JWT-SVID");
@@ -167,6 +192,7 @@ std::string cache_key(const Grant& grant, std::string_view spiffe_id) {
       framed(grant.resource) + framed(grant.scopes) + framed(grant.requested_token_type);
   text += framed(std::to_string(static_cast<int>(grant.svid_role)));
   text += framed(std::to_string(grant.lifetime.count()));
+  text += framed(grant.aws);
   return hex(sha256(text));
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "identity/grant/aws_grant.hpp"
 
 namespace keyward::identity {
 
@@ -14,7 +15,8 @@ enum class GrantKind {
   client_credentials,  // RFC 6749 section 4.4 with a client assertion, RFC 7521 section 4.2
   jwt_bearer,          // RFC 7523 section 2.1: the JWT-SVID is the grant
   token_exchange,      // RFC 8693
-  raw_svid             // no server: the JWT-SVID itself is what the upstream gets
+  raw_svid,            // no server: the JWT-SVID itself is what the upstream gets
+  aws_web_identity     // STS: keys that sign, instead of a token
 };
 
 // client_assertion_type.  RFC 7523 section 2.2 asks for claims that a JWT-SVID does not have (iss,
@@ -36,10 +38,13 @@ struct Grant {
   SvidRole svid_role = SvidRole::subject;
   std::string requested_token_type;  // RFC 8693; empty: what the server chooses
   std::chrono::seconds lifetime{0};  // at most so long is an answer used; 0: as long as it says
+  AwsGrant aws;                      // of aws_web_identity, whose token_endpoint is STS
   bool operator==(const Grant&) const = default;
 };
 
 std::string_view to_string(GrantKind kind);
+// Keys that requests are signed with; else a token that goes into a header.
+constexpr bool gives_keys(const Grant& grant) { return grant.kind == GrantKind::aws_web_identity; }
 std::string_view to_string(AssertionType type);  // the URN
 
 // Empty means jwt_bearer, as in the wire contract.  Errors: Code::unsupported.

@@ -1,6 +1,6 @@
 #include "identity/grant/request.hpp"
 
-#include "netproxy/policy/percent.hpp"
+#include "identity/http/form.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -10,27 +10,9 @@ constexpr std::string_view exchange_grant = "urn:ietf:params:oauth:grant-type:to
 constexpr std::string_view type_of_jwt = "urn:ietf:params:oauth:token-type:jwt";
 constexpr std::string_view type_of_access_token = "urn:ietf:params:oauth:token-type:access_token";
 
-class Form {
- public:
-  void add(std::string_view name, std::string_view value) {
-    if (!body_.empty()) body_.append("&");
-    body_.append(name);
-    body_.append("=");
-    std::string encoded = netproxy::percent_encode(value, netproxy::Slash::encode);
-    body_.append(encoded);
-    wipe(encoded.data(), encoded.size());
-  }
-  void add_some(std::string_view name, std::string_view value) {
-    if (!value.empty()) add(name, value);
-  }
-  void add_each(std::string_view name, const std::vector<std::string>& values) {
-    for (const std::string& value : values) add(name, value);
-  }
-  Secret take() { return std::move(body_); }
-
- private:
-  Secret body_;
-};
+void add_each(Form& form, std::string_view name, const std::vector<std::string>& values) {
+  for (const std::string& value : values) form.add(name, value);
+}
 
 std::string joined(const std::vector<std::string>& scopes) {
   std::string text;
@@ -80,10 +62,12 @@ Result<Secret> grant_form(const Grant& grant, const GrantProofs& proofs) {
       break;
     case GrantKind::raw_svid:
       return fail(Code::invalid, "token grant: a raw JWT-SVID is exchanged nowhere");
+    case GrantKind::aws_web_identity:
+      return fail(Code::invalid, "token grant: STS is asked in a form of its own");
   }
   form.add_some("client_id", grant.client_id);
-  form.add_each("audience", grant.audience);
-  form.add_each("resource", grant.resource);
+  add_each(form, "audience", grant.audience);
+  add_each(form, "resource", grant.resource);
   form.add_some("scope", joined(grant.scopes));
   return form.take();
 }

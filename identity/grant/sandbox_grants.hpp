@@ -2,6 +2,7 @@
 // All token grants of one sandbox, and the places that are closed because a grant for them cannot
 // be used.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,5 +21,12 @@ struct SandboxGrants {
   BindingTable table;
   std::vector<RefusedGrant> refused;
 };
+
+// Does any grant give keys to sign with?
+inline bool gives_keys(const SandboxGrants& grants) {
+  const auto& bindings = grants.table.bindings();
+  return std::any_of(bindings.begin(), bindings.end(),
+                     [](const GrantBinding& binding) { return gives_keys(binding.grant); });
+}
 
 }  // namespace keyward::identity

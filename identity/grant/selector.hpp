@@ -20,6 +20,7 @@ struct RequestTarget {
   std::string_view host;
   std::uint16_t port = 0;
   std::string_view path;
+  std::string_view signer = {};  // the provider whose keys the policy wants; empty: anybody's
 };
 
 bool selects(const Selector& selector, const RequestTarget& target);

@@ -8,8 +8,9 @@
 namespace keyward::identity {
 namespace {
 
-constexpr std::array<GrantKind, 4> kinds = {GrantKind::client_credentials, GrantKind::jwt_bearer,
-                                            GrantKind::token_exchange, GrantKind::raw_svid};
+constexpr std::array<GrantKind, 5> kinds = {GrantKind::client_credentials, GrantKind::jwt_bearer,
+                                            GrantKind::token_exchange, GrantKind::raw_svid,
+                                            GrantKind::aws_web_identity};
 
 Result<GrantKind> read_kind(const std::string& word) {
   if (word.empty()) return GrantKind::client_credentials;
@@ -17,8 +18,8 @@ Result<GrantKind> read_kind(const std::string& word) {
                                          [&](GrantKind kind) { return to_string(kind) == word; });
   if (found != kinds.end()) return *found;
   return fail(Code::unsupported,
-              "token grant: grant_type must be client_credentials, jwt_bearer, token_exchange or "
-              "raw_svid");
+              "token grant: grant_type must be client_credentials, jwt_bearer, token_exchange, "
+              "raw_svid or aws_web_identity");
 }
 
 Result<AssertionType> assertion_type_of(const WireCredential& credential, GrantKind kind) {
@@ -34,6 +35,10 @@ Result<> set_audiences(const WireCredential& credential, Grant& grant) {
       raw && !credential.audience.empty() ? credential.audience : credential.svid_audience;
   if (!raw && !credential.audience.empty()) grant.audience = {credential.audience};
   if (raw || !grant.svid_audience.empty()) return {};
+  if (gives_keys(grant) && credential.token_endpoint.empty()) {
+    grant.svid_audience = aws_svid_audience;
+    return {};
+  }
   if (!credential.issuer.empty()) {
     grant.svid_audience = credential.issuer;
     return {};
@@ -44,18 +49,27 @@ Result<> set_audiences(const WireCredential& credential, Grant& grant) {
   return {};
 }
 
+Result<std::string> token_endpoint_of(const WireCredential& credential, GrantKind kind) {
+  if (kind != GrantKind::aws_web_identity || !credential.token_endpoint.empty())
+    return credential.token_endpoint;
+  if (credential.aws.region.empty())
+    return fail(Code::invalid, "token grant: aws.region or token_endpoint must say whose STS");
+  return regional_sts(credential.aws.region);
+}
+
 Result<Grant> grant_of(const WireCredential& credential) {
   Grant grant;
   TRY_ASSIGN(grant.kind, read_kind(credential.grant_type));
   TRY_ASSIGN(grant.assertion_type, assertion_type_of(credential, grant.kind));
   TRY(set_audiences(credential, grant));
-  grant.token_endpoint = credential.token_endpoint;
+  TRY_ASSIGN(grant.token_endpoint, token_endpoint_of(credential, grant.kind));
   grant.issuer = credential.issuer;
   grant.client_id = credential.client_id;
   grant.resource = credential.resources;
   grant.scopes = credential.scopes;
   grant.requested_token_type = credential.requested_token_type;
   grant.lifetime = std::chrono::seconds(credential.cache_ttl_seconds);
+  grant.aws = credential.aws;
   TRY(check_grant(grant));
   return grant;
 }
@@ -73,6 +87,9 @@ Result<GrantBinding> read_wire_grant(const WireCredential& credential) {
   GrantBinding binding;
   TRY_ASSIGN(binding.inject, read_injection(credential.auth_style, credential.header_name));
   TRY_ASSIGN(binding.grant, grant_of(credential));
+  if (gives_keys(binding.grant) &&
+      !(credential.auth_style.empty() && credential.header_name.empty()))
+    return fail(Code::invalid, "token grant: keys sign, and go into no header of their own");
   binding.cleartext = credential.cleartext;
   return binding;
 }

@@ -23,6 +23,7 @@ struct WireCredential {
   std::string grant_type, issuer, client_id, requested_token_type;
   std::vector<std::string> resources;
   bool cleartext = false;
+  AwsGrant aws;
 };
 
 // Whoever does not know Keyward's own fields would ask for something else.
@@ -34,8 +35,10 @@ Result<GrantBinding> read_wire_grant(const WireCredential& credential);
 
 // An empty jwt_svid_audience is derived from the token endpoint, an empty client_assertion_type is
 // jwt-bearer, an empty grant_type client_credentials, and cache_ttl_seconds 0 means as long as the
-// server says.  Refused (Code::invalid, Code::unsupported): a malformed key, one that names another
-// credential, overrides, and whatever BindingTable::build would refuse of it.
+// server says.  Of aws_web_identity an empty token_endpoint is Amazon's STS in the region, and then
+// an empty jwt_svid_audience is sts.amazonaws.com.  Refused (Code::invalid, Code::unsupported): a
+// malformed key, one that names another credential, overrides, and whatever BindingTable::build
+// would refuse of it.
 Result<GrantBinding> read_wire_binding(std::string_view key, const WireCredential& credential);
 
 }  // namespace keyward::identity

@@ -70,50 +70,45 @@ GrantCache::Look SvidGrants::look(const std::string& key, const Grant& grant) {
 }
 
 Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
-  const auto promise = std::make_shared<std::promise<Result<InjectedHeader>>>();
+  const auto promise = std::make_shared<std::promise<Result<HeldTokenPtr>>>();
   auto later = promise->get_future();
-  auto now = header_for(
-      binding, [promise](Result<InjectedHeader> header) { promise->set_value(std::move(header)); });
-  if (now) return std::move(*now);
-  if (later.wait_for(settings_.patience) == std::future_status::ready) return later.get();
-  return fail(Code::timeout, binding.identity + ": no token within " +
-                                 std::to_string(settings_.patience.count()) + " ms");
+  auto held = ask_for(
+      binding, [promise](Result<HeldTokenPtr> answer) { promise->set_value(std::move(answer)); });
+  if (!held && later.wait_for(settings_.patience) == std::future_status::ready) held = later.get();
+  if (!held)
+    return fail(Code::timeout, binding.identity + ": no token within " +
+                                   std::to_string(settings_.patience.count()) + " ms");
+  if (!*held) return tl::unexpected(held->error());
+  return write_header(binding.inject, (**held)->token);
 }
 
-std::optional<InjectedHeader> SvidGrants::held_for(const GrantBinding& binding) {
+HeldTokenPtr SvidGrants::held_for(const GrantBinding& binding) {
   const std::string key = key_of(binding);
   const std::lock_guard lock(mutex_);
-  const GrantCache::Look seen = look(key, binding.grant);
-  if (!seen.token) return std::nullopt;
-  Result<InjectedHeader> header = write_header(binding.inject, seen.token->token);
-  if (!header) return std::nullopt;
-  return std::move(*header);
+  return look(key, binding.grant).token;
 }
 
-std::optional<Result<InjectedHeader>> SvidGrants::header_for(const GrantBinding& binding,
-                                                             Done done) {
+std::optional<Result<HeldTokenPtr>> SvidGrants::ask_for(const GrantBinding& binding, Done done) {
   const std::string key = key_of(binding);
   const std::lock_guard lock(mutex_);
-  const GrantCache::Look seen = look(key, binding.grant);
-  if (seen.token) return write_header(binding.inject, seen.token->token);
+  GrantCache::Look seen = look(key, binding.grant);
+  if (seen.token) return std::move(seen.token);
   if (seen.failed) return fail_at(binding.identity, *seen.failed);
   const auto found = questions_.find(key);
   if (found == questions_.end())
     return fail(Code::internal, binding.identity + ": nobody asks for the token");
-  found->second->waiting.push_back({binding.inject, binding.identity, std::move(done)});
+  found->second->waiting.push_back({binding.identity, std::move(done)});
   return std::nullopt;
-}
-
-Result<InjectedHeader> SvidGrants::answer_of(const Question& question, const Injection& inject,
-                                             const std::string& identity) {
-  if (question.token) return write_header(inject, question.token->token);
-  return fail_at(identity, question.error);
 }
 
 // Without the lock: who is told may ask again.  The question has ended and changes no more.
 void SvidGrants::tell(const Question& question) {
-  for (const Waiting& each : question.waiting)
-    each.done(answer_of(question, each.inject, each.identity));
+  for (const Waiting& each : question.waiting) {
+    if (question.token)
+      each.done(question.token);
+    else
+      each.done(fail_at(each.identity, question.error));
+  }
 }
 
 bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header) {
@@ -168,9 +163,8 @@ void SvidGrants::end(const Job& job, Proof proof) {
     const auto found = questions_.find(job.flight.key);
     if (found == questions_.end() || found->second != job.question) return;  // withdrawn
     if (proof) {
-      job.question->token =
-          cache_.succeeded(job.flight, std::move(proof->granted.token),
-                           {proof->granted.lifetime, job.grant.lifetime}, {proof->asked, chance()});
+      job.question->token = cache_.succeeded(job.flight, std::move(proof->granted), proof->life,
+                                             {proof->asked, chance()});
     } else {
       job.question->error = proof.error().error;
       cache_.failed(job.flight, proof.error().error, proof.error().pause,
@@ -198,8 +192,9 @@ SvidGrants::Proof SvidGrants::prove_with(const Grant& grant, const JwtSvid& svid
   const BootTime asked = deps_.clock.now();
   if (grant.kind == GrantKind::raw_svid) {
     const auto left = std::chrono::floor<seconds>(svid.claims.expires - deps_.wall.now());
-    return Proved{{svid.token.clone(), left, ""}, asked};
+    return Proved{{svid.token.clone(), nullptr}, {left, grant.lifetime}, asked};
   }
+  if (gives_keys(grant)) return prove_to_sts(grant, svid);
   std::optional<Secret> subject;
   if (grant.kind == GrantKind::token_exchange && grant.svid_role != SvidRole::subject) {
     if (deps_.subjects == nullptr)
@@ -214,9 +209,23 @@ SvidGrants::Proof SvidGrants::prove_with(const Grant& grant, const JwtSvid& svid
   const Result<Secret> form = grant_form(grant, {svid.token, subject ? &*subject : nullptr});
   if (!form) return tl::unexpected(GrantFailure{form.error(), "", misconfigured_pause});
   auto granted = deps_.endpoint.ask(grant, *form);
-  if (granted) return Proved{std::move(*granted), asked};
+  if (granted)
+    return Proved{{std::move(granted->token), nullptr}, {granted->lifetime, grant.lifetime}, asked};
   add_diagnosis(granted.error(), grant, svid.claims, deps_.wall.now());
   return tl::unexpected(std::move(granted).error());
+}
+
+SvidGrants::Proof SvidGrants::prove_to_sts(const Grant& grant, const JwtSvid& svid) {
+  if (deps_.key_issuer == nullptr)
+    return tl::unexpected(GrantFailure{
+        {Code::unsupported, "this program asks STS for no keys"}, "", misconfigured_pause});
+  const BootTime asked = deps_.clock.now();
+  auto keys = deps_.key_issuer->assume(grant, svid);
+  if (!keys) return tl::unexpected(std::move(keys).error());
+  const auto left = std::chrono::floor<seconds>(keys->expires - deps_.wall.now());
+  return Proved{{Secret(), std::make_shared<const GrantedKeys>(std::move(*keys))},
+                {left, grant.lifetime, true},
+                asked};
 }
 
 }  // namespace keyward::identity

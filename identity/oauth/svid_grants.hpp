@@ -1,5 +1,6 @@
 #pragma once
-// From a binding to the header that a request carries: JWT-SVID, token endpoint and cache in one.
+// From a binding to the token or the keys of a request: JWT-SVID, whoever takes it, and cache in
+// one.
 
 #include <condition_variable>
 #include <deque>
@@ -27,12 +28,23 @@ class SubjectTokens {
   virtual Result<Secret> subject_for(const Grant& grant) = 0;
 };
 
+// STS.
+class KeyIssuer {
+ public:
+  virtual ~KeyIssuer() = default;
+  // Blocks up to its own deadline; any thread.  Keys that live for a second at least.  Errors never
+  // hold what was sent.
+  virtual tl::expected<GrantedKeys, GrantFailure> assume(const Grant& grant,
+                                                         const JwtSvid& svid) = 0;
+};
+
 struct GrantDeps {  // all outlive what uses them
   JwtSvidSource& agent;
   TokenEndpoint& endpoint;
   const Clock& wall;
   const MonotonicClock& clock;
   SubjectTokens* subjects = nullptr;  // null: grants that need one fail
+  KeyIssuer* key_issuer = nullptr;    // null: grants of keys fail
 };
 
 struct GrantSettings {
@@ -50,17 +62,17 @@ class SvidGrants {
   SvidGrants& operator=(const SvidGrants&) = delete;
   ~SvidGrants();  // waits for the questions that are under way
 
-  // Blocks for at most settings.patience; any thread.  Requests for one token share one question,
-  // and who gives up waiting does not end it.  An error is why there is no token: the request must
-  // not be sent without.
+  // The header with the token.  Blocks for at most settings.patience; any thread.  Requests for one
+  // token share one question, and who gives up waiting does not end it.  An error is why there is
+  // no token: the request must not be sent without.
   Result<InjectedHeader> token_for(const GrantBinding& binding);
 
-  // Never waits: what is held, or none.  Starts a renewal that is due.
-  std::optional<InjectedHeader> held_for(const GrantBinding& binding);
-  // Never waits: the header where a token is held, or why there is none; nullopt: `done` is called
-  // once, by a worker, when the question for the token has ended.
-  using Done = std::function<void(Result<InjectedHeader>)>;
-  std::optional<Result<InjectedHeader>> header_for(const GrantBinding& binding, Done done);
+  // Never waits: what is held, or null.  Starts a renewal that is due.
+  HeldTokenPtr held_for(const GrantBinding& binding);
+  // Never waits: what is held, or why there is none; nullopt: `done` is called once, by a worker,
+  // when the question has ended.  Never null.
+  using Done = std::function<void(Result<HeldTokenPtr>)>;
+  std::optional<Result<HeldTokenPtr>> ask_for(const GrantBinding& binding, Done done);
 
   // The upstream answered 401 to this header: true where its token was dropped, and another one is
   // worth a single repetition.
@@ -70,8 +82,7 @@ class SvidGrants {
   void keep_only(const BindingTable& table);
 
  private:
-  struct Waiting {  // of header_for
-    Injection inject;
+  struct Waiting {  // of ask_for
     std::string identity;
     Done done;
   };
@@ -88,7 +99,8 @@ class SvidGrants {
     QuestionPtr question;
   };
   struct Proved {
-    GrantedToken granted;
+    Granted granted;
+    TokenLife life;
     BootTime asked;
   };
   using Proof = tl::expected<Proved, GrantFailure>;
@@ -97,11 +109,10 @@ class SvidGrants {
   GrantCache::Look look(const std::string& key, const Grant& grant);
   void work(const std::stop_token& stop);
   void end(const Job& job, Proof proof);
-  static Result<InjectedHeader> answer_of(const Question& question, const Injection& inject,
-                                          const std::string& identity);
   static void tell(const Question& question);
   Proof prove(const Grant& grant);
   Proof prove_with(const Grant& grant, const JwtSvid& svid);
+  Proof prove_to_sts(const Grant& grant, const JwtSvid& svid);
 
   const GrantDeps deps_;
   const GrantSettings settings_;

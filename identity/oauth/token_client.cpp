@@ -1,32 +1,13 @@
 #include "identity/oauth/token_client.hpp"
 
 #include "identity/grant/metadata.hpp"
+#include "identity/http/form.hpp"
+#include "identity/oauth/guarded_http.hpp"
 
 namespace keyward::identity {
 namespace {
 
 constexpr std::chrono::hours metadata_life{1};
-constexpr std::chrono::seconds refused_pause{60};
-
-// What the transport says: a server that is away, or one that must not be asked.
-GrantFailure transport_failure(Error error) {
-  const bool away = error.code == Code::unavailable || error.code == Code::timeout;
-  return {std::move(error), "", away ? std::chrono::seconds(0) : refused_pause};
-}
-
-HttpSettings http_settings(const TokenClientSettings& settings, const Url& url) {
-  HttpSettings http;
-  http.ca_pem = settings.ca_pem;
-  http.connect_deadline = settings.connect_deadline;
-  http.deadline = settings.deadline;
-  http.resolve = settings.resolve;
-  http.may_dial = [&settings, url](const netproxy::Address& address) {
-    return check_token_address(address, url, settings.rules);
-  };
-  if (const auto pins = settings.spki_pins.find(url.authority()); pins != settings.spki_pins.end())
-    http.spki_pins = pins->second;
-  return http;
-}
 
 }  // namespace
 
@@ -37,14 +18,11 @@ TokenClient::TokenClient(TokenClientSettings settings, const Clock& wall,
 Result<HttpResponse> TokenClient::send(const std::string& url, const Secret& form) const {
   HttpRequest request;
   TRY_ASSIGN(request.url, check_token_url(url, settings_.rules));
-  HttpSettings http = http_settings(settings_, request.url);
-  http.body_limit = form.empty() ? metadata_limit : grant_answer_limit;
-  if (!form.empty()) {
-    request.method = "POST";
-    request.body = form.clone();
-    request.content_type = "application/x-www-form-urlencoded";
-  }
-  return send_http(http, request);
+  if (form.empty()) return send_guarded(settings_, request, {metadata_limit, settings_.deadline});
+  request.method = "POST";
+  request.body = form.clone();
+  request.content_type = form_content_type;
+  return send_guarded(settings_, request, {grant_answer_limit, settings_.deadline});
 }
 
 tl::expected<GrantedToken, GrantFailure> TokenClient::ask(const Grant& grant, const Secret& form) {

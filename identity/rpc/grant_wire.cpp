@@ -4,6 +4,19 @@ namespace keyward::wire {
 
 namespace v1 = openshell::v1;
 
+namespace {
+
+identity::AwsGrant aws_of(const v1::ProviderCredentialAwsGrant& wire) {
+  identity::AwsGrant grant;
+  grant.region = wire.region();
+  for (const v1::ProviderCredentialAwsRole& role : wire.roles())
+    grant.roles.push_back({role.role_arn(), role.session_name(), role.external_id(),
+                           std::chrono::seconds(role.duration_seconds())});
+  return grant;
+}
+
+}  // namespace
+
 identity::WireCredential from_wire(const v1::ProviderProfileCredential& credential) {
   const v1::ProviderCredentialTokenGrant& grant = credential.token_grant();
   identity::WireCredential plain;
@@ -23,6 +36,7 @@ identity::WireCredential from_wire(const v1::ProviderProfileCredential& credenti
   plain.requested_token_type = grant.requested_token_type();
   plain.resources.assign(grant.resources().begin(), grant.resources().end());
   plain.cleartext = !grant.cleartext_endpoints().empty();
+  plain.aws = aws_of(grant.aws());
   return plain;
 }
 

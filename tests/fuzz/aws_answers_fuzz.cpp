@@ -8,6 +8,7 @@
 
 #include "identity/aws/answers.hpp"
 #include "identity/aws/chain.hpp"
+#include "identity/oauth/sts_answer.hpp"
 
 using namespace keyward;
 using namespace keyward::identity;
@@ -26,6 +27,15 @@ void check(const Result<AwsKeys>& keys) {
   const auto& pair = keys->pair;
   if (pair.access_key_id.empty() || pair.secret_access_key.empty()) std::abort();
   if (!is_one_word(pair.access_key_id) || !is_one_word(pair.session_token.reveal())) std::abort();
+}
+
+// What is not used says why in one line.
+void check_grant_answer(std::string_view text) {
+  for (const int status : {200, 400, 503}) {
+    const auto keys = read_sts_answer({status, "text/xml", "", text}, TimePoint());
+    if (keys && !is_one_word(keys->pair.session_token.reveal())) std::abort();
+    if (!keys && keys.error().error.what.find_first_of("\r\n") != std::string::npos) std::abort();
+  }
 }
 
 void read_files(std::string_view text) {
@@ -47,6 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   switch (data[0] % 5) {
     case 0:
       check(parse_sts_answer(text));
+      check_grant_answer(text);
       break;
     case 1:
       if (!is_one_word(sts_problem(text).text.substr(0, 1))) std::abort();

@@ -21,7 +21,7 @@ struct Fixture {
     return *look.begin;
   }
   HeldTokenPtr fill(const TokenLife& life, const std::string& key = "k", double chance = 0.5) {
-    return cache.succeeded(begin(key), Secret("token-of-" + key), life, {now, chance});
+    return cache.succeeded(begin(key), {Secret("token-of-" + key), {}}, life, {now, chance});
   }
   bool held(const std::string& key = "k") { return cache.look(key, now).token != nullptr; }
 };
@@ -59,9 +59,9 @@ TEST_CASE_FIXTURE(Fixture, "grant cache: one flight for each key") {
     CHECK(look.token == nullptr);
   }
   begin("other");
-  cache.succeeded(flight, Secret("t"), {600s, 0s}, {now, 0.5});
+  cache.succeeded(flight, {Secret("t"), {}}, {600s, 0s}, {now, 0.5});
   CHECK(held());
-  CHECK(cache.succeeded(flight, Secret("twice"), {600s, 0s}, {now, 0.5}) == nullptr);
+  CHECK(cache.succeeded(flight, {Secret("twice"), {}}, {600s, 0s}, {now, 0.5}) == nullptr);
   CHECK(cache.look("k", now).token->token.reveal() == "t");
 }
 
@@ -81,7 +81,7 @@ TEST_CASE_FIXTURE(
   now += 2s;
   const auto again = cache.look("k", now);
   REQUIRE(again.begin.has_value());
-  const auto fresh = cache.succeeded(*again.begin, Secret("fresh"), {1000s, 0s}, {now, 0.5});
+  const auto fresh = cache.succeeded(*again.begin, {Secret("fresh"), {}}, {1000s, 0s}, {now, 0.5});
   CHECK(cache.look("k", now).token == fresh);
   CHECK(token->token.reveal() == "token-of-k");  // who holds the old one may finish with it
 }
@@ -128,7 +128,7 @@ TEST_CASE_FIXTURE(Fixture,
   cache.keep_only({"a"});
   CHECK(held("a"));
   CHECK_FALSE(held("b"));
-  CHECK(cache.succeeded(flight, Secret("late"), {600s, 0s}, {now, 0.5}) == nullptr);
+  CHECK(cache.succeeded(flight, {Secret("late"), {}}, {600s, 0s}, {now, 0.5}) == nullptr);
   CHECK_FALSE(held("c"));
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("grant cache: bounded in entries and bytes, the least recently used go
   rules.entries = 4;
   GrantCache cache(rules);
   const auto fill = [&](GrantCache& into, const std::string& key, std::size_t size) {
-    into.succeeded(*into.look(key, now).begin, Secret(std::string(size, 'x')), {600s, 0s},
+    into.succeeded(*into.look(key, now).begin, {Secret(std::string(size, 'x')), {}}, {600s, 0s},
                    {now, 0.5});
   };
   for (const char* key : {"a", "b", "c", "d"}) fill(cache, key, 10);

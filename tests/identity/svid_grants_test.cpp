@@ -93,10 +93,10 @@ tl::unexpected<GrantFailure> refused(Code code, const char* oauth_error) {
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "svid grants: a token is asked for once and held") {
-  CHECK_FALSE(made().held_for(binding).has_value());
+  CHECK(made().held_for(binding) == nullptr);
   CHECK(ask() == "Bearer token1");
   CHECK(ask() == "Bearer token1");
-  CHECK(made().held_for(binding)->value.reveal() == "Bearer token1");
+  CHECK(made().held_for(binding)->token.reveal() == "token1");
   CHECK(endpoint.asked == 1);
   CHECK(agent.asked == 1);
   CHECK(has(endpoint.forms[0], "client_assertion=svid-for-as.example"));
@@ -141,7 +141,7 @@ TEST_CASE_FIXTURE(
   CHECK(ask() == "Bearer token2");
   clock.ahead = 530 + 570;
   CHECK(has(ask(), "refused"));
-  CHECK_FALSE(made().held_for(binding).has_value());
+  CHECK(made().held_for(binding) == nullptr);
 }
 
 TEST_CASE_FIXTURE(Fixture,
@@ -210,7 +210,7 @@ TEST_CASE_FIXTURE(Fixture, "svid grants: who waits too long gives up, and the qu
   REQUIRE_FALSE(late.has_value());
   CHECK(late.error().code == Code::timeout);
   answered = true;
-  wait_until([&] { return made().held_for(binding).has_value(); });
+  wait_until([&] { return made().held_for(binding) != nullptr; });
   CHECK(endpoint.asked == 1);
 }
 
@@ -232,10 +232,50 @@ TEST_CASE_FIXTURE(Fixture, "svid grants: withdrawn grants stop at once, also tho
   made().keep_only(BindingTable::build({binding}).value());
   waits.join();
   CHECK(has(said, "withdrawn"));
-  CHECK(made().held_for(binding).has_value());
+  CHECK(made().held_for(binding) != nullptr);
   answered = true;
   made().keep_only(BindingTable());
-  CHECK_FALSE(made().held_for(binding).has_value());
+  CHECK(made().held_for(binding) == nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "svid grants: keys of AWS are held to their own end, and renewed before") {
+  struct Sts final : KeyIssuer {
+    std::atomic<int> asked{0};
+    std::atomic<bool> away{false};
+    std::chrono::seconds life{0};
+    tl::expected<GrantedKeys, GrantFailure> assume(const Grant&, const JwtSvid& svid) override {
+      CHECK(svid.token.reveal() == "svid-for-as.example");
+      const int number = ++asked;
+      if (away) return refused(Code::unavailable, "Throttling");
+      return GrantedKeys{{"ASIA" + std::to_string(number), Secret("s"), Secret("t")},
+                         SystemClock().now() + life};
+    }
+  } sts;
+  sts.life = 12h;
+  binding.grant.kind = GrantKind::aws_web_identity;
+  binding.grant.aws.roles = {{"arn:aws:iam::1:role/r", "", "", 0s}};
+  CHECK(has(ask(), "asks STS for no keys"));
+  SvidGrants with_sts({agent, endpoint, wall, clock, nullptr, &sts}, settings);
+  const auto held = [&] {
+    const HeldTokenPtr found = with_sts.held_for(binding);
+    return found ? found->keys->pair.access_key_id : std::string();
+  };
+  CHECK(held().empty());
+  wait_until([&] { return held() == "ASIA1"; });
+  clock.ahead = 8 * 3600;  // longer than any token; renewed at 8.6 h at the soonest
+  CHECK(held() == "ASIA1");
+  CHECK(sts.asked == 1);
+  sts.away = true;
+  clock.ahead = 11 * 3600;  // renewed at 10.6 h at the latest
+  CHECK(held() == "ASIA1");
+  wait_until([&] { return sts.asked == 2; });
+  CHECK(held() == "ASIA1");  // the old ones serve on
+  clock.ahead = 12 * 3600;   // ... to their end, and nothing does without
+  CHECK(held().empty());
+  sts.away = false;
+  clock.ahead = 12 * 3600 + 120;
+  wait_until([&] { return held() == "ASIA" + std::to_string(sts.asked) && sts.asked > 2; });
 }
 
 TEST_CASE_FIXTURE(Fixture, "svid grants: a token that the upstream refuses is replaced once") {

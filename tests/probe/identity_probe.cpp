@@ -172,7 +172,7 @@ struct Probe {
   json held(const json& order) {
     const auto binding = binding_of(order);
     if (!binding) return failure(binding.error());
-    return {{"ok", true}, {"held", grants->held_for(*binding).has_value()}};
+    return {{"ok", true}, {"held", grants->held_for(*binding) != nullptr}};
   }
 
   json obey(const json& order) {
