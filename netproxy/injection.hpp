@@ -1,6 +1,7 @@
 #pragma once
-// Headers that carry a bearer credential to one endpoint.  The proxy puts them into requests; who
-// obtains them (token grants, JWT-SVIDs) is behind this interface.
+// What grants give for one endpoint: headers that carry a bearer credential, or keys to sign with.
+// The proxy puts them to use; who obtains them (token grants, JWT-SVIDs, STS) is behind this
+// interface.
 
 #include <cstdint>
 #include <functional>
@@ -10,8 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "netproxy/sigv4/signer.hpp"
 
 namespace keyward::netproxy {
 
@@ -20,9 +23,15 @@ struct InjectedHeader {
   Secret value;      // the whole field value: "Bearer …"
 };
 
-// All headers for one request; none where no credential is bound to its place.
+struct GrantedSigner {
+  std::shared_ptr<const AwsCredentials> keys;
+  TimePoint expires;  // nothing is signed with them from then on
+};
+
+// All of one request; nothing where no credential is bound to its place.
 struct Injection {
   std::vector<InjectedHeader> headers;
+  std::optional<GrantedSigner> signer{};
   std::string provider;  // whose credentials they are, for the audit record
 };
 using InjectionPtr = std::shared_ptr<const Injection>;
@@ -35,6 +44,8 @@ struct InjectionPlace {
   bool secure = false;
   // The other reading of the path, where there is one (netproxy/policy/readings.hpp).
   std::optional<std::string> lenient = std::nullopt;
+  bool is_signed = false;   // the policy signs there
+  std::string signer = {};  // ... with the keys of this provider; empty: of whoever is bound
 };
 
 // Any thread.  Outlives the proxy.

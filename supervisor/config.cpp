@@ -12,7 +12,6 @@
 #include "identity/spiffe/endpoint.hpp"
 #include "netproxy/policy/yaml.hpp"
 #include "supervisor/grant_settings.hpp"
-#include "supervisor/local_credentials.hpp"
 #include "supervisor/trust.hpp"
 
 namespace keyward::supervisor {
@@ -192,10 +191,9 @@ Result<Config> load_config(RunOptions options, EnvironmentMap environment) {
     TRY_ASSIGN(config.local, local_settings(config.options));
   }
   TRY_ASSIGN(config.proxy, proxy_settings(config.options));
-  if (config.gateway) {
-    TRY_ASSIGN(config.gateway->grants,
-               grant_settings(config.options, config.environment, config.proxy));
-  }
+  TRY_ASSIGN(TokenGrantSettings grants,
+             grant_settings(config.options, config.environment, config.proxy));
+  (config.gateway ? config.gateway->grants : config.local.grants) = std::move(grants);
   TRY(collect_hidden(config));
   config.audit_file =
       config.options.audit_file.empty() ? default_audit_file : config.options.audit_file;

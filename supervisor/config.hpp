@@ -13,6 +13,7 @@
 #include "netproxy/io/proxy.hpp"
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/child_environment.hpp"
+#include "supervisor/local_credentials.hpp"
 #include "supervisor/options.hpp"
 #include "supervisor/token_grants.hpp"
 
@@ -40,7 +41,8 @@ Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment);
 struct LocalSettings {
   netproxy::PolicyModel policy;
   bool has_policy = false;  // without: everything is denied
-  netproxy::Credentials credentials;
+  LocalCredentials credentials;
+  TokenGrantSettings grants;
 };
 
 struct Config {

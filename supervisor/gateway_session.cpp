@@ -149,7 +149,7 @@ Result<> GatewaySession::load_first() {
   auto environment = with_patience([&] { return client_->get_provider_environment(id); });
   if (!environment) return start_failure(environment.error());
   provided_.insert(environment->environment.begin(), environment->environment.end());
-  gives_placeholder_ = !environment->credentials.aws.empty();
+  gives_placeholder_ = !environment->credentials.aws.empty() || gives_keys(environment->grants);
   take_environment(std::move(*environment));
   remember(*config);
   initial_policy_ = std::move(config->policy);

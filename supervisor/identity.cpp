@@ -3,10 +3,13 @@
 namespace keyward::supervisor {
 namespace {
 
-Result<> start_local(Identity& identity, LocalSettings& local) {
-  identity.gives_placeholder = !local.credentials.aws.empty();
+Result<> start_local(Identity& identity, LocalSettings& local, const Clock& clock) {
+  LocalCredentials& credentials = local.credentials;
+  identity.gives_placeholder = !credentials.keys.aws.empty() || gives_keys(credentials.grants);
   identity.credentials.set(
-      std::make_shared<const netproxy::Credentials>(std::move(local.credentials)));
+      std::make_shared<const netproxy::Credentials>(std::move(credentials.keys)));
+  identity.grants = std::make_unique<TokenGrants>(std::move(local.grants), clock);
+  identity.grants->replace(std::move(credentials.grants));
   if (!local.has_policy) return {};  // nothing loaded: everything is denied
   TRY_ASSIGN(netproxy::Policy policy, netproxy::compile(local.policy));
   identity.initial_policy = local.policy;
@@ -35,7 +38,7 @@ Result<std::unique_ptr<Identity>> start_identity(const Config& config, LocalSett
   if (config.gateway)
     TRY(start_session(*identity, *config.gateway, secrets, clock));
   else
-    TRY(start_local(*identity, local));
+    TRY(start_local(*identity, local, clock));
   return identity;
 }
 

@@ -18,7 +18,7 @@ struct Identity {
   netproxy::Placeholder placeholder = netproxy::make_placeholder();
   Snapshot<netproxy::Policy> policy;  // null: everything is denied
   Snapshot<netproxy::Credentials> credentials;
-  std::unique_ptr<TokenGrants> grants;      // null in local mode
+  std::unique_ptr<TokenGrants> grants;
   netproxy::PolicyModel initial_policy;     // its file system and user hold for the sandbox's life
   EnvironmentMap provided;                  // non-secret configuration for the program
   bool gives_placeholder = false;           // the program gets placeholder keys

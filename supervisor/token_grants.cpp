@@ -22,19 +22,17 @@ void note_failure(const Error& error) { log::warn("token_not_granted", {{"detail
 
 }  // namespace
 
-// The headers of one request, which come one by one and from several threads.
+// What one request needs, which comes piece by piece and from several threads.
 struct TokenGrants::Gathering {
   Gathering(const Snapshot<SandboxGrants>& all, std::shared_ptr<const SandboxGrants> bindings,
             Done when_done)
       : current(all), grants(std::move(bindings)), done(std::move(when_done)) {}
 
   // True: that was the last one.
-  bool take(const GrantBinding& binding, Result<identity::InjectedHeader> header) {
+  bool take(const GrantBinding& binding, const Result<identity::HeldTokenPtr>& held) {
     const std::lock_guard lock(mutex);
-    if (header)
-      injection->headers.push_back({std::move(header->name), std::move(header->value)});
-    else if (!error)
-      error = std::move(header).error();
+    const Result<> put = held ? put_in(binding, *held) : tl::unexpected(held.error());
+    if (!put && !error) error = put.error();
     if (!injection->provider.empty()) injection->provider += ",";
     injection->provider += binding.identity;
     return --missing == 0;
@@ -52,6 +50,18 @@ struct TokenGrants::Gathering {
     return tl::unexpected(*error);
   }
 
+  // With the lock held.
+  Result<> put_in(const GrantBinding& binding, const identity::HeldTokenPtr& held) {
+    if (held->keys) {
+      // Shares the life of what holds the keys.
+      injection->signer = {{held->keys, &held->keys->pair}, held->keys->expires};
+      return {};
+    }
+    TRY_ASSIGN(identity::InjectedHeader header, write_header(binding.inject, held->token));
+    injection->headers.push_back({std::move(header.name), std::move(header.value)});
+    return {};
+  }
+
   const Snapshot<SandboxGrants>& current;
   const std::shared_ptr<const SandboxGrants> grants;  // holds the bindings
   std::mutex mutex;                                   // guards what follows
@@ -66,11 +76,17 @@ namespace {
 Result<std::vector<const GrantBinding*>> select_reading(const SandboxGrants& grants,
                                                         const InjectionPlace& place,
                                                         std::string_view path) {
-  const identity::RequestTarget target{place.host, place.port, path};
+  const identity::RequestTarget target{place.host, place.port, path, place.signer};
   for (const identity::RefusedGrant& refused : grants.refused)
     if (!refused.where || identity::selects(*refused.where, target))
       return fail(Code::invalid, refused.why);
-  return grants.table.select(target, place.secure);
+  TRY_ASSIGN(auto bindings, grants.table.select(target, place.secure));
+  for (const GrantBinding* binding : bindings)
+    if (gives_keys(binding->grant) && !place.is_signed)
+      return fail(Code::precondition,
+                  binding->identity +
+                      ": gives keys, and the policy does not sign there (credential_signing)");
+  return bindings;
 }
 
 }  // namespace
@@ -78,8 +94,9 @@ Result<std::vector<const GrantBinding*>> select_reading(const SandboxGrants& gra
 TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& endpoint,
                               TokenGrantSettings settings, const Clock& wall)
     : agent(endpoint, wall),
-      endpoints(std::move(settings.endpoints), wall, clock),
-      grants({agent, endpoints, wall, clock}, std::move(settings.grants)) {}
+      endpoints(settings.endpoints, wall, clock),
+      sts(std::move(settings.endpoints), wall, clock),
+      grants({agent, endpoints, wall, clock, nullptr, &sts}, std::move(settings.grants)) {}
 
 TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall)
     : grants_(std::make_shared<const SandboxGrants>()) {
@@ -119,15 +136,15 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
     return tl::unexpected(bindings.error());
   }
   if (bindings->empty()) return no_injection();
-  // One more than there are headers, so that none that comes meanwhile is the last one.
+  // One more than there are bindings, so that none that comes meanwhile is the last one.
   const auto gathering = std::make_shared<Gathering>(grants_, std::move(grants), done);
   gathering->missing = bindings->size() + 1;
   for (const GrantBinding* binding : *bindings) {
-    auto header = issuers_->grants.header_for(
-        *binding, [gathering, binding](Result<identity::InjectedHeader> later) {
-          if (gathering->take(*binding, std::move(later))) gathering->done(gathering->result());
+    const auto held = issuers_->grants.ask_for(
+        *binding, [gathering, binding](const Result<identity::HeldTokenPtr>& later) {
+          if (gathering->take(*binding, later)) gathering->done(gathering->result());
         });
-    if (header) gathering->take(*binding, std::move(*header));
+    if (held) gathering->take(*binding, *held);
   }
   if (!gathering->is_last()) return std::nullopt;
   return gathering->result();
@@ -152,7 +169,7 @@ bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& inje
   bool renews = false;
   for (const GrantBinding* binding : *bindings)
     for (const netproxy::InjectedHeader& header : injection->headers)
-      if (header.name == binding->inject.header &&
+      if (!gives_keys(binding->grant) && header.name == binding->inject.header &&
           issuers_->grants.refused_by_upstream(*binding, {header.name, header.value.clone()}))
         renews = true;
   return renews;

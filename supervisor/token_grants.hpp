@@ -1,6 +1,6 @@
 #pragma once
 // The token grants of this sandbox, as the proxy asks for them: the bindings that a request meets,
-// and the headers that go with them.
+// and the headers and keys that go with them.
 
 #include <memory>
 #include <optional>
@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/snapshot.hpp"
 #include "identity/grant/sandbox_grants.hpp"
+#include "identity/oauth/sts_client.hpp"
 #include "identity/oauth/svid_grants.hpp"
 #include "identity/oauth/token_client.hpp"
 #include "identity/spiffe/workload_client.hpp"
@@ -50,6 +51,7 @@ class TokenGrants final : public netproxy::TokenSource {
     BootClock clock;
     identity::WorkloadClient agent;
     identity::TokenClient endpoints;
+    identity::StsClient sts;
     identity::SvidGrants grants;  // last: its threads end first
   };
 

@@ -59,16 +59,42 @@ Answer<> set_route(Exchange& exchange, const Origin& origin) {
   return {};
 }
 
-Answer<const BoundAwsCredentials*> bind_credentials(const Exchange& exchange, TimePoint now) {
-  const EndpointModel& endpoint = exchange.verdict.endpoint->model;
+// Who signs.  Both live as long as the exchange.
+struct Signer {
+  const AwsCredentials* keys = nullptr;
+  std::string_view provider;
+};
+
+// Code::not_found: none, else why they cannot be used.
+Result<const BoundAwsCredentials*> bound_keys(const Exchange& exchange, TimePoint now) {
   if (!exchange.credentials)
-    return tl::unexpected(
-        credential_missing({Code::unavailable, "credentials: none have been delivered yet"}));
+    return fail(Code::not_found, "credentials: none have been delivered yet");
   const CredentialRequest wanted{exchange.route.to.host, exchange.route.to.port,
-                                 exchange.verdict.path, endpoint.credential_provider};
-  const auto found = select_aws(*exchange.credentials, wanted, now);
+                                 exchange.verdict.path,
+                                 exchange.verdict.endpoint->model.credential_provider};
+  return select_aws(*exchange.credentials, wanted, now);
+}
+
+// Keys of a grant are those that are bound, and there must be no others beside them.
+Answer<Signer> bind_granted(const Exchange& exchange, TimePoint now) {
+  const GrantedSigner& signer = *exchange.injection->signer;
+  const auto others = bound_keys(exchange, now);
+  if (others || others.error().code != Code::not_found)
+    return tl::unexpected(credential_missing(
+        {Code::denied, "the grant of " + exchange.injection->provider +
+                           " and other AWS credentials are bound there; name one provider with "
+                           "credential_binding"}));
+  if (now >= signer.expires)
+    return tl::unexpected(keys_unavailable(
+        {Code::unavailable, exchange.injection->provider + ": the keys have ended meanwhile"}));
+  return Signer{signer.keys.get(), exchange.injection->provider};
+}
+
+Answer<Signer> bind_credentials(const Exchange& exchange, TimePoint now) {
+  if (exchange.injection && exchange.injection->signer) return bind_granted(exchange, now);
+  const auto found = bound_keys(exchange, now);
   if (!found) return tl::unexpected(credential_missing({Code::unavailable, found.error().what}));
-  return *found;
+  return Signer{&(*found)->keys, (*found)->provider};
 }
 
 Answer<std::optional<ClientScope>> check_client_key(const Exchange& exchange,
@@ -156,10 +182,9 @@ Result<> sign_all(Exchange& exchange, const SigningInput& input) {
 }
 
 // For the audit record, whatever comes of it.
-void note_signing(Exchange& exchange, const BoundAwsCredentials& credentials,
-                  const SigningTarget& target) {
+void note_signing(Exchange& exchange, const AwsCredentials& keys, const SigningTarget& target) {
   constexpr std::size_t shown = 4;
-  const std::string& id = credentials.keys.access_key_id;
+  const std::string& id = keys.access_key_id;
   exchange.event.signing_region = target.region;
   exchange.event.signing_service = target.service;
   exchange.event.key_id_end = id.substr(id.size() - std::min(id.size(), shown));
@@ -221,8 +246,8 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   if (endpoint.credential_signing == CredentialSigning::none) return {};
   const auto scope = check_client_key(exchange, placeholder);
   if (!scope) return tl::unexpected(scope.error());
-  const auto keys = bind_credentials(exchange, now);
-  if (!keys) return tl::unexpected(keys.error());
+  const auto signer = bind_credentials(exchange, now);
+  if (!signer) return tl::unexpected(signer.error());
   auto target = choose_target(endpoint.signing_region, endpoint.signing_service, *scope,
                               exchange.route.to.host);
   if (!target) return tl::unexpected(credential_missing({Code::denied, target.error().what}));
@@ -233,11 +258,11 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
     return tl::unexpected(
         credential_missing({Code::denied, "the client signs with SigV4a, the policy says sigv4"}));
   const bool presigned = *scope && (*scope)->presigned;
-  note_signing(exchange, **keys, *target);
+  note_signing(exchange, *signer->keys, *target);
   if (const auto declared = check_chunked_head(exchange); !declared) return declared;
   auto payload = payload_for(exchange, *target, presigned);
   if (!payload) return tl::unexpected(bad_request(payload.error()));
-  const AwsCredentials& credentials = (*keys)->keys;
+  const AwsCredentials& credentials = *signer->keys;
   const auto derived = choose_key(credentials, {amz_date(now).substr(0, 8), target->region,
                                                 target->service, target->algorithm});
   if (!derived) return tl::unexpected(credential_missing(derived.error()));
@@ -247,7 +272,7 @@ Answer<> sign(Exchange& exchange, const Placeholder& placeholder, SigningKeys& s
   const Result<> done =
       presigned ? represign_request(exchange.request, input) : sign_all(exchange, input);
   if (!done) return tl::unexpected(credential_missing(done.error()));
-  exchange.credential = (*keys)->provider;
+  exchange.credential = signer->provider;
   exchange.payload = std::move(*payload);
   return {};
 }

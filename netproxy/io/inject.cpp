@@ -74,10 +74,16 @@ void put(Headers& headers, const InjectedHeader& injected) {
   headers.push_back({injected.name, std::string(injected.value.reveal())});
 }
 
+bool is_signed(const Exchange& exchange) {
+  return exchange.verdict.endpoint->model.credential_signing != CredentialSigning::none;
+}
+
 Result<InjectionPlace> place_of(const Exchange& exchange) {
   TRY_ASSIGN(PathReadings path, read_path(exchange.verdict.path, PathRules::general));
-  return InjectionPlace{exchange.route.to.host, exchange.route.to.port, std::move(path.plain),
-                        exchange.route.secure, std::move(path.lenient)};
+  const EndpointModel& endpoint = exchange.verdict.endpoint->model;
+  return InjectionPlace{exchange.route.to.host,      exchange.route.to.port,  std::move(path.plain),
+                        exchange.route.secure,       std::move(path.lenient), is_signed(exchange),
+                        endpoint.credential_provider};
 }
 
 // What an earlier try has put in.  False: there was none.
@@ -90,18 +96,25 @@ bool take_out(Exchange& exchange) {
   return true;
 }
 
-// One request has one Authorization: a token or a signature.
+// One request has one Authorization, a token or a signature, and keys that are bound are used.
 Answer<> check_fit(const Exchange& exchange, const Injection& injection) {
-  const bool is_signed =
-      exchange.verdict.endpoint->model.credential_signing != CredentialSigning::none;
+  const auto refuse = [](const char* why) {
+    return tl::unexpected(token_unavailable({Code::invalid, why}));
+  };
+  if (!is_signed(exchange) && injection.signer)
+    return refuse("a grant of keys is bound to the endpoint, which is not signed");
   const bool authorizes = std::any_of(
       injection.headers.begin(), injection.headers.end(),
       [](const InjectedHeader& header) { return is_same_field(header.name, "authorization"); });
-  if (!is_signed || !authorizes) return {};
-  return tl::unexpected(token_unavailable(
-      {Code::invalid,
-       "the endpoint is signed (credential_signing) and has a token grant for the "
-       "Authorization header as well"}));
+  if (is_signed(exchange) && authorizes)
+    return refuse(
+        "the endpoint is signed (credential_signing) and has a token grant for the Authorization "
+        "header as well");
+  return {};
+}
+
+Problem nothing_granted(const Exchange& exchange, const Error& error) {
+  return is_signed(exchange) ? keys_unavailable(error) : token_unavailable(error);
 }
 
 }  // namespace
@@ -120,12 +133,12 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   };
   std::optional<Result<InjectionPtr>> got = source->injection_for(*place, done);
   if (!got) got = co_await waiting.take();
-  if (!*got) co_return tl::unexpected(token_unavailable(got->error()));
+  if (!*got) co_return tl::unexpected(nothing_granted(exchange, got->error()));
   const Injection& injection = ***got;
   if (injection.headers.empty() && had_token)
     co_return tl::unexpected(
         token_unavailable({Code::unavailable, "the token grant was withdrawn meanwhile"}));
-  if (injection.headers.empty()) co_return Answer<>{};
+  if (injection.headers.empty() && !injection.signer) co_return Answer<>{};
   Answer<> fits = check_fit(exchange, injection);
   if (!fits) co_return fits;
   for (const InjectedHeader& header : injection.headers) put(exchange.request.headers, header);

@@ -119,6 +119,16 @@ Problem token_unavailable(const Error& error) {
   return problem;
 }
 
+Problem keys_unavailable(const Error& error) {
+  Problem problem = token_unavailable(error);
+  problem.status = 503;
+  problem.code = "credential_missing";
+  problem.title = "the request cannot be signed";
+  problem.detail = problem.retryable ? "the grant of its keys has none at the moment"
+                                     : "the grant of its keys cannot be used";
+  return problem;
+}
+
 Problem broken_body(const Error& error) {
   Problem problem =
       make(400, body_mismatch, "the body is not what the request declares", error.what);

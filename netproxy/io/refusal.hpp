@@ -25,6 +25,7 @@ Problem untrusted(const std::string& detail);    // 502, the upstream's certific
 Problem broken_upstream(const Error& error);     // 502 / 504, after something was sent
 Problem credential_missing(const Error& error);  // 403 / 503
 Problem token_unavailable(const Error& error);   // 502 / 503, no token of a grant
+Problem keys_unavailable(const Error& error);    // 503, no keys of a grant to sign with
 Problem broken_body(const Error& error);         // 400, body and its declaration disagree
 // In S3's own words and XML: a request for `resource` whose head or body is not what it claims.
 Problem refused_by_s3(const S3Error& error, const std::string& resource);

@@ -214,6 +214,19 @@ void FakeTokens::bind(const std::string& host,
   headers_ = std::move(headers);
 }
 
+void FakeTokens::bind_keys(const std::string& host, const std::string& key_id, TimePoint expires) {
+  const std::lock_guard lock(mutex_);
+  host_ = host;
+  signer_ = GrantedSigner{std::make_shared<const AwsCredentials>(AwsCredentials{
+                              key_id, Secret("granted-secret"), Secret("granted-session")}),
+                          expires};
+}
+
+InjectionPlace FakeTokens::last_place() {
+  const std::lock_guard lock(mutex_);
+  return place_;
+}
+
 void FakeTokens::fail_with(std::optional<Error> error) {
   const std::lock_guard lock(mutex_);
   error_ = std::move(error);
@@ -227,10 +240,12 @@ bool FakeTokens::binds(std::string_view host, std::uint16_t) const {
 Result<InjectionPtr> FakeTokens::answer_for(const InjectionPlace& place) {
   const std::lock_guard lock(mutex_);
   auto injection = std::make_shared<Injection>();
+  place_ = place;
   if (place.host != host_) return injection;
   if (error_) return tl::unexpected(*error_);
   injection->provider = "grants";
   for (const auto& [name, value] : headers_) injection->headers.push_back({name, Secret(value)});
+  injection->signer = signer_;
   return injection;
 }
 

@@ -73,10 +73,13 @@ class FakeTokens final : public TokenSource {
   bool rejected(const InjectionPlace& place, const InjectionPtr& injection) override;
 
   void bind(const std::string& host, std::vector<std::pair<std::string, std::string>> headers);
+  // Keys to sign with, besides.
+  void bind_keys(const std::string& host, const std::string& key_id, TimePoint expires);
   void fail_with(std::optional<Error> error);
   // The next answer comes from another thread.
   void answer_later() { later_ = true; }
   int asked() const { return asked_; }
+  InjectionPlace last_place();
   int rejections() const { return rejections_; }
 
  private:
@@ -85,6 +88,8 @@ class FakeTokens final : public TokenSource {
   mutable std::mutex mutex_;
   std::string host_;
   std::vector<std::pair<std::string, std::string>> headers_;
+  std::optional<GrantedSigner> signer_;
+  InjectionPlace place_;
   std::optional<Error> error_;
   std::atomic<bool> later_{false};
   std::atomic<int> asked_{0}, rejections_{0};

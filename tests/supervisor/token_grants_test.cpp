@@ -71,6 +71,30 @@ TEST_CASE("token grants: never in clear text") {
   CHECK(refused.error().code == Code::denied);
 }
 
+TEST_CASE("token grants: keys are for places where the policy signs, and for its provider") {
+  TokenGrants grants(TokenGrantSettings{}, system_time);
+  identity::GrantBinding keys = binding_of("s3.test");
+  keys.identity = "store:keys";
+  keys.grant.kind = identity::GrantKind::aws_web_identity;
+  keys.grant.aws.roles = {{"arn:aws:iam::1:role/r", "", "", std::chrono::seconds(0)}};
+  grants.replace(grants_of({keys}));
+  InjectionPlace place{"s3.test", 443, "/", true};
+  const auto closed = at_once(grants, place);
+  REQUIRE_FALSE(closed.has_value());
+  CHECK(closed.error().what.find("credential_signing") != std::string::npos);
+  place.is_signed = true;
+  for (const char* signer : {"", "store"}) {
+    place.signer = signer;
+    const auto asked = at_once(grants, place);
+    REQUIRE_FALSE(asked.has_value());  // it would be asked for: there is no agent here
+    CHECK(asked.error().what.find(identity::workload_socket_variable) != std::string::npos);
+  }
+  place.signer = "other";
+  const auto others = at_once(grants, place);
+  REQUIRE(others.has_value());
+  CHECK_FALSE((*others)->signer.has_value());
+}
+
 TEST_CASE("token grants: a grant that cannot be used closes its place, or every place") {
   TokenGrants grants(TokenGrantSettings{}, system_time);
   identity::SandboxGrants one;
