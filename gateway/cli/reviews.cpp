@@ -40,9 +40,13 @@ nlohmann::json json_of(const DraftInfo& draft) {
 }
 
 nlohmann::json json_of(const GrantInfo& grant) {
-  return {{"credential", grant.credential}, {"grant_type", grant.grant_type},
-          {"server", grant.server},         {"header", grant.header},
-          {"audience", grant.audience},     {"overrides", grant.overrides}};
+  return {{"credential", grant.credential},
+          {"grant_type", grant.grant_type},
+          {"server", grant.server},
+          {"header", grant.header},
+          {"audience", grant.audience},
+          {"overrides", grant.overrides},
+          {"roles", grant.roles}};
 }
 
 nlohmann::json json_of(const ProfileInfo& profile) {

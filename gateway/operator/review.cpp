@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "gateway/operator/channel.hpp"
+#include "identity/grant/aws_grant.hpp"
 #include "openshell.grpc.pb.h"
 
 namespace keyward::gateway {
@@ -57,6 +58,9 @@ GrantInfo info_of(const v1::ProviderProfileCredential& credential) {
   info.grant_type = grant.grant_type().empty() ? "client_credentials" : grant.grant_type();
   info.server = grant.issuer().empty() ? grant.token_endpoint() : grant.issuer();
   info.header = credential.header_name().empty() ? "authorization" : credential.header_name();
+  for (const auto& role : grant.aws().roles()) info.roles.push_back(role.role_arn());
+  if (info.server.empty() && !info.roles.empty())
+    info.server = identity::regional_sts(grant.aws().region());
   info.audience = grant.audience();
   for (const auto& each : grant.audience_overrides())
     info.overrides.push_back(

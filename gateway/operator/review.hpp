@@ -25,6 +25,7 @@ struct GrantInfo {
   std::string header;
   std::string audience;
   std::vector<std::string> overrides;  // HOST[:PORT][/PATH], parts that are the endpoint's left out
+  std::vector<std::string> roles{};    // of AWS, the last one's keys sign
 };
 
 struct ProfileInfo {

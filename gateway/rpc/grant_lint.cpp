@@ -36,6 +36,11 @@ Result<identity::Injection> inject_of(const v1::ProviderProfileCredential& crede
   return identity::read_injection(credential.auth_style(), credential.header_name());
 }
 
+bool is_keys(const v1::ProviderProfileCredential& credential) {
+  return credential.token_grant().grant_type() ==
+         identity::to_string(identity::GrantKind::aws_web_identity);
+}
+
 class GrantLinter {
  public:
   GrantLinter(const v1::ProviderProfile& profile, const SayProblem& say)
@@ -83,8 +88,12 @@ class GrantLinter {
     const std::string host(utf8_prefix(endpoint.host(), 253));
     if (endpoint.tls() == "skip" || endpoint.protocol() == "tcp")
       say_("endpoints", host + " is passed on unopened: no token can be put into its requests");
+    const bool is_signed = !endpoint.credential_signing().empty();
     const auto inject = inject_of(credential);
-    if (!endpoint.credential_signing().empty() && inject && inject->header == "authorization")
+    if (is_keys(credential) && !is_signed)
+      say_("endpoints", host + " is not signed for (credential_signing), and the keys of " +
+                            credential.name() + " are for nothing else");
+    if (!is_keys(credential) && is_signed && inject && inject->header == "authorization")
       say_("endpoints", host + " is signed for in the header authorization, which " +
                             credential.name() + " would replace");
     look_at_cleartext(endpoint, credential.token_grant().cleartext_endpoints());

@@ -14,7 +14,8 @@ using SayProblem = std::function<void(const std::string& field, const std::strin
 // Each grant for itself, then all of the profile together.  Beside what no supervisor takes,
 // refused are: http and hosts of this machine for a token endpoint, and endpoints without TLS,
 // unless the grant says that they are meant; endpoints that are not opened (`tls: skip`, `protocol:
-// tcp`) or that sign in the same header; a variable for what no variable ever holds.
+// tcp`), that sign in the same header, or that do not sign with the keys of a grant; a variable for
+// what no variable ever holds.
 void lint_grants(const openshell::v1::ProviderProfile& profile, const SayProblem& say);
 
 }  // namespace keyward::gateway

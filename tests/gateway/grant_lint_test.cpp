@@ -54,6 +54,15 @@ std::vector<std::string> problems_of(const v1::ProviderProfile& profile) {
 using Change = void (*)(v1::ProviderProfile&);
 using Profile = v1::ProviderProfile;
 
+void make_keys(Profile& profile) {
+  auto& grant = grant_of(profile);
+  grant.Clear();
+  grant.set_grant_type("aws_web_identity");
+  grant.mutable_aws()->set_region("eu-central-1");
+  grant.mutable_aws()->add_roles()->set_role_arn("arn:aws:iam::1:role/r");
+  profile.mutable_endpoints(0)->set_credential_signing("sigv4");
+}
+
 }  // namespace
 
 TEST_CASE("grant lint: what is served") {
@@ -83,6 +92,18 @@ TEST_CASE("grant lint: what is served") {
        [](Profile& p) {
          grant_of(p).set_grant_type("raw_svid");
          grant_of(p).clear_token_endpoint();
+       }},
+      {"keys of AWS", make_keys},
+      {"keys of AWS by further roles at another STS",
+       [](Profile& p) {
+         make_keys(p);
+         grant_of(p).set_token_endpoint("https://sts.example");
+         grant_of(p).mutable_aws()->clear_region();
+         auto& role = *grant_of(p).mutable_aws()->add_roles();
+         role.set_role_arn("arn:aws:iam::2:role/r");
+         role.set_session_name("me");
+         role.set_external_id("outside");
+         role.set_duration_seconds(900);
        }},
       {"an issuer",
        [](Profile& p) {
@@ -165,6 +186,33 @@ TEST_CASE("grant lint: what is refused, and where") {
       {grant, [](Profile& p) { grant_of(p).set_audience("a\nb"); }},
       {grant, [](Profile& p) { grant_of(p).add_resources("https://alpha.example/#part"); }},
       {grant, [](Profile& p) { grant_of(p).set_cache_ttl_seconds(-1); }},
+      {"endpoints",
+       [](Profile& p) {
+         make_keys(p);
+         p.mutable_endpoints(0)->clear_credential_signing();
+       }},
+      {grant,
+       [](Profile& p) {
+         make_keys(p);
+         grant_of(p).mutable_aws()->clear_roles();
+       }},
+      {grant,
+       [](Profile& p) {
+         make_keys(p);
+         grant_of(p).mutable_aws()->mutable_roles(0)->set_duration_seconds(1);
+       }},
+      {grant,
+       [](Profile& p) {
+         make_keys(p);
+         credential_of(p).set_auth_style("header");
+         credential_of(p).set_header_name("x-keys");
+       }},
+      {grant + ".token_endpoint",
+       [](Profile& p) {
+         make_keys(p);
+         grant_of(p).set_token_endpoint("http://sts.example");
+       }},
+      {grant, [](Profile& p) { grant_of(p).mutable_aws()->set_region("eu-central-1"); }},
       {grant + ".token_endpoint",
        [](Profile& p) { grant_of(p).set_token_endpoint("http://login.example/token"); }},
       {grant + ".token_endpoint",
