@@ -22,7 +22,7 @@ case $kind in
   release) options+=(-Dwerror=true -Dbuildtype=release -Doptimization=2 -Dtests=false) ;;
   debug) options+=(-Dbuildtype=debug -Doptimization=1) ;;
   asan) options+=("${instrumented[@]}" -Db_sanitize=address,undefined) ;;
-  tsan) options+=("${instrumented[@]}" -Db_sanitize=thread) ;;
+  tsan) options+=("${instrumented[@]}" -Db_sanitize=thread "-Dcpp_args=-g1 -include $KEYWARD_ROOT/tests/support/tsan_layout.hpp") ;;
   fuzz)
     export CC="ccache clang-19" CXX="ccache clang++-19"
     options=(-Dbuildtype=plain -Doptimization=1 -Db_sanitize=address,undefined -Dtests=false

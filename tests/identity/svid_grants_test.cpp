@@ -31,7 +31,8 @@ struct FakeAgent final : JwtSvidSource {
 struct FakeEndpoint final : TokenEndpoint {
   using Answer = tl::expected<GrantedToken, GrantFailure>;
   std::atomic<int> asked{0};
-  std::mutex mutex;  // guards what follows
+  std::atomic<bool> answered{false};  // for answers that wait; it outlives the workers that do
+  std::mutex mutex;                   // guards what follows
   std::vector<std::string> forms;
   std::function<Answer(int)> answer = [](int number) {
     return Answer(GrantedToken{Secret("token" + std::to_string(number)), 600s, ""});
@@ -201,15 +202,14 @@ TEST_CASE_FIXTURE(
 
 TEST_CASE_FIXTURE(Fixture, "svid grants: who waits too long gives up, and the question goes on") {
   settings.patience = 50ms;
-  std::atomic<bool> answered{false};
   endpoint.answer = [&](int) {
-    while (!answered) std::this_thread::sleep_for(2ms);
+    while (!endpoint.answered) std::this_thread::sleep_for(2ms);
     return FakeEndpoint::Answer(GrantedToken{Secret("late"), 600s, ""});
   };
   const auto late = made().token_for(binding);
   REQUIRE_FALSE(late.has_value());
   CHECK(late.error().code == Code::timeout);
-  answered = true;
+  endpoint.answered = true;
   wait_until([&] { return made().held_for(binding) != nullptr; });
   CHECK(endpoint.asked == 1);
 }
@@ -218,9 +218,8 @@ TEST_CASE_FIXTURE(Fixture, "svid grants: withdrawn grants stop at once, also tho
   CHECK(ask() == "Bearer token1");
   GrantBinding slow = binding;
   slow.grant.audience = {"slow"};
-  std::atomic<bool> answered{false};
   endpoint.answer = [&](int) {
-    while (!answered) std::this_thread::sleep_for(2ms);
+    while (!endpoint.answered) std::this_thread::sleep_for(2ms);
     return FakeEndpoint::Answer(GrantedToken{Secret("late"), 600s, ""});
   };
   std::string said;
@@ -233,7 +232,7 @@ TEST_CASE_FIXTURE(Fixture, "svid grants: withdrawn grants stop at once, also tho
   waits.join();
   CHECK(has(said, "withdrawn"));
   CHECK(made().held_for(binding) != nullptr);
-  answered = true;
+  endpoint.answered = true;
   made().keep_only(BindingTable());
   CHECK(made().held_for(binding) == nullptr);
 }

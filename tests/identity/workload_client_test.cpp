@@ -44,31 +44,31 @@ void add(JWTSVIDResponse& response, const std::string& id, const std::string& to
 
 TEST_CASE_FIXTURE(Fixture, "workload api: a JWT-SVID for a named identity") {
   FakeAgent agent(path);
-  agent.jwt = [](const JWTSVIDRequest& request, JWTSVIDResponse& response) {
+  agent.answer_jwt([](const JWTSVIDRequest& request, JWTSVIDResponse& response) {
     CHECK(request.audience_size() == 1);
     CHECK(request.spiffe_id() == workload_id);
     add(response, workload_id, svid_text(workload_id, request.audience(0)));
     response.mutable_svids(0)->set_hint("internal");
     return grpc::Status::OK;
-  };
+  });
   const auto svid = fetch();
   REQUIRE(svid.has_value());
   CHECK(svid->claims.spiffe_id == workload_id);
   CHECK(svid->claims.audience == audience);
   CHECK(svid->hint == "internal");
   CHECK(check_jwt_svid(svid->token.reveal(), {workload_id, audience}, wall_clock.now()));
-  CHECK(agent.marks == std::vector<std::string>{"true"});
+  CHECK(agent.marks() == std::vector<std::string>{"true"});
 }
 
 TEST_CASE_FIXTURE(
     Fixture, "workload api: without a name the only identity is taken, and one of two is not") {
   FakeAgent agent(path);
   REQUIRE(fetch(5s, "").has_value());
-  agent.jwt = [](const JWTSVIDRequest& request, JWTSVIDResponse& response) {
+  agent.answer_jwt([](const JWTSVIDRequest& request, JWTSVIDResponse& response) {
     for (const char* id : {"spiffe://example.org/a", "spiffe://example.org/b"})
       add(response, id, svid_text(id, request.audience(0)));
     return grpc::Status::OK;
-  };
+  });
   const auto svid = fetch(5s, "");
   REQUIRE_FALSE(svid.has_value());
   CHECK(svid.error().code == Code::precondition);
@@ -118,21 +118,21 @@ TEST_CASE_FIXTURE(Fixture,
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
-    const int before = agent.calls;
-    agent.jwt = [&](const JWTSVIDRequest&, JWTSVIDResponse& response) {
+    const int before = agent.calls();
+    agent.answer_jwt([&](const JWTSVIDRequest&, JWTSVIDResponse& response) {
       row.fill(response);
       return grpc::Status::OK;
-    };
+    });
     const auto svid = fetch();
     REQUIRE_FALSE(svid.has_value());
     CHECK(agent_verdict(svid.error().code) == AgentVerdict::misconfigured);
     CHECK(svid.error().what.find(row.said) != std::string::npos);
-    CHECK(agent.calls == before + 1);
+    CHECK(agent.calls() == before + 1);
   }
-  agent.jwt = [](const JWTSVIDRequest&, JWTSVIDResponse& response) {
+  agent.answer_jwt([](const JWTSVIDRequest&, JWTSVIDResponse& response) {
     add(response, workload_id, std::string(2 << 20, 'x'));
     return grpc::Status::OK;
-  };
+  });
   CHECK_FALSE(fetch(300ms).has_value());
 }
 
@@ -171,15 +171,14 @@ TEST_CASE_FIXTURE(Fixture,
   std::jthread starts([&] {
     std::this_thread::sleep_for(300ms);
     agent = std::make_unique<FakeAgent>(path);
-    const std::lock_guard lock(agent->mutex);
-    agent->jwt = [&, usual = agent->jwt](const JWTSVIDRequest& request, JWTSVIDResponse& response) {
-      if (agent->calls < 3) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting");
-      return usual(request, response);
-    };
+    agent->answer_jwt([n = 0](const JWTSVIDRequest& request, JWTSVIDResponse& response) mutable {
+      if (++n < 3) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting");
+      return FakeAgent::usual(request, response);
+    });
   });
   CHECK(fetch(10s).has_value());
   starts.join();
-  CHECK(agent->calls == 3);
+  CHECK(agent->calls() == 3);
 }
 
 TEST_CASE_FIXTURE(
@@ -195,8 +194,8 @@ TEST_CASE_FIXTURE(
   FakeAgent other(folder / "next.sock");
   std::filesystem::rename(folder / "next.sock", path);
   REQUIRE(fetch().has_value());
-  CHECK(other.calls == 1);
-  CHECK(agent->calls == 1);
+  CHECK(other.calls() == 1);
+  CHECK(agent->calls() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "workload api: what is no agent's socket is said at once") {
@@ -213,10 +212,10 @@ TEST_CASE_FIXTURE(Fixture, "workload api: what is no agent's socket is said at o
 
 TEST_CASE_FIXTURE(Fixture, "workload api: a silent agent costs the patience and no more") {
   FakeAgent agent(path);
-  agent.jwt = [](const JWTSVIDRequest&, JWTSVIDResponse&) {
+  agent.answer_jwt([](const JWTSVIDRequest&, JWTSVIDResponse&) {
     std::this_thread::sleep_for(600ms);
     return grpc::Status::OK;
-  };
+  });
   const auto svid = fetch(200ms);
   REQUIRE_FALSE(svid.has_value());
   CHECK(svid.error().code == Code::timeout);
@@ -226,28 +225,28 @@ TEST_CASE_FIXTURE(Fixture, "workload api: bundles of trust domains") {
   FakeAgent agent(path);
   const std::string keys = R"({"keys":[{"kty":"OKP","crv":"Ed25519","use":"jwt-svid","kid":"a",)"
                            R"("x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})";
-  agent.bundles = [&](JWTBundlesResponse& response) {
+  agent.answer_bundles([&](JWTBundlesResponse& response) {
     (*response.mutable_bundles())["spiffe://example.org"] = keys;
     return grpc::Status::OK;
-  };
+  });
   const auto bundles = client.fetch_jwt_bundles(5s);
   REQUIRE(bundles.has_value());
   REQUIRE(bundles->size() == 1);
   CHECK(bundles->at("example.org").at(0).kid == "a");
 
-  agent.bundles = [&](JWTBundlesResponse& response) {
+  agent.answer_bundles([&](JWTBundlesResponse& response) {
     (*response.mutable_bundles())["spiffe://example.org/path"] = keys;
     return grpc::Status::OK;
-  };
+  });
   CHECK_FALSE(client.fetch_jwt_bundles(5s).has_value());
-  agent.bundles = [](JWTBundlesResponse& response) {
+  agent.answer_bundles([](JWTBundlesResponse& response) {
     (*response.mutable_bundles())["spiffe://example.org"] = "{}";
     return grpc::Status::OK;
-  };
+  });
   CHECK_FALSE(client.fetch_jwt_bundles(5s).has_value());
-  agent.bundles = [](JWTBundlesResponse&) {
+  agent.answer_bundles([](JWTBundlesResponse&) {
     return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "no identity issued");
-  };
+  });
   CHECK(agent_verdict(client.fetch_jwt_bundles(5s).error().code) == AgentVerdict::not_registered);
 }
 

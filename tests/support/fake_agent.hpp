@@ -34,56 +34,78 @@ inline std::string svid_text(const std::string& subject, const std::string& audi
 }
 
 struct FakeAgent final : SpiffeWorkloadAPI::Service {
-  // Set before the calls that use them; answers are made under `mutex`.
-  std::mutex mutex;
-  std::function<grpc::Status(const JWTSVIDRequest&, JWTSVIDResponse&)> jwt =
-      [](const JWTSVIDRequest& request, JWTSVIDResponse& response) {
-        JWTSVID* entry = response.add_svids();
-        entry->set_spiffe_id(workload_id);
-        entry->set_svid(svid_text(workload_id, request.audience(0)));
-        return grpc::Status::OK;
-      };
-  std::function<grpc::Status(JWTBundlesResponse&)> bundles = [](JWTBundlesResponse&) {
-    return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no bundles");
-  };
-  int calls = 0;
-  std::vector<std::string> marks;  // what `workload.spiffe.io` said, once for each time
+  using JwtAnswer = std::function<grpc::Status(const JWTSVIDRequest&, JWTSVIDResponse&)>;
+  using BundlesAnswer = std::function<grpc::Status(JWTBundlesResponse&)>;
 
   explicit FakeAgent(const std::string& path) {
     ::unlink(path.c_str());
     grpc::ServerBuilder builder;
     builder.AddListeningPort("unix:" + path, grpc::InsecureServerCredentials());
     builder.RegisterService(this);
-    server = builder.BuildAndStart();
-    REQUIRE(server != nullptr);
+    server_ = builder.BuildAndStart();
+    REQUIRE(server_ != nullptr);
   }
-  ~FakeAgent() override { server->Shutdown(std::chrono::system_clock::now()); }
+  ~FakeAgent() override { server_->Shutdown(std::chrono::system_clock::now()); }
 
-  void note(const grpc::ServerContext& context) {
-    ++calls;
-    for (const auto& [name, value] : context.client_metadata())
-      if (name == "workload.spiffe.io") marks.emplace_back(value.data(), value.size());
+  // A proof for who asks.
+  static grpc::Status usual(const JWTSVIDRequest& request, JWTSVIDResponse& response) {
+    JWTSVID* entry = response.add_svids();
+    entry->set_spiffe_id(workload_id);
+    entry->set_svid(svid_text(workload_id, request.audience(0)));
+    return grpc::Status::OK;
   }
+  void answer_jwt(JwtAnswer answer) {
+    const std::lock_guard lock(mutex_);
+    jwt_ = std::move(answer);
+  }
+  void answer_bundles(BundlesAnswer answer) {
+    const std::lock_guard lock(mutex_);
+    bundles_ = std::move(answer);
+  }
+  int calls() {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  // What `workload.spiffe.io` said, once for each time.
+  std::vector<std::string> marks() {
+    const std::lock_guard lock(mutex_);
+    return marks_;
+  }
+
   grpc::Status FetchJWTSVID(grpc::ServerContext* context, const JWTSVIDRequest* request,
                             JWTSVIDResponse* response) override {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(mutex_);
     note(*context);
-    return jwt(*request, *response);
+    return jwt_(*request, *response);
   }
   grpc::Status FetchJWTBundles(grpc::ServerContext* context, const JWTBundlesRequest*,
                                grpc::ServerWriter<JWTBundlesResponse>* writer) override {
     JWTBundlesResponse response;
     {
-      const std::lock_guard lock(mutex);
+      const std::lock_guard lock(mutex_);
       note(*context);
-      if (grpc::Status status = bundles(response); !status.ok()) return status;
+      if (grpc::Status status = bundles_(response); !status.ok()) return status;
     }
     writer->Write(response);
     while (!context->IsCancelled()) ::usleep(2000);  // as a real agent: the stream stays open
     return grpc::Status::CANCELLED;
   }
 
-  std::unique_ptr<grpc::Server> server;
+ private:
+  void note(const grpc::ServerContext& context) {
+    ++calls_;
+    for (const auto& [name, value] : context.client_metadata())
+      if (name == "workload.spiffe.io") marks_.emplace_back(value.data(), value.size());
+  }
+
+  std::mutex mutex_;  // guards what follows, from which answers are made
+  JwtAnswer jwt_ = usual;
+  BundlesAnswer bundles_ = [](JWTBundlesResponse&) {
+    return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no bundles");
+  };
+  int calls_ = 0;
+  std::vector<std::string> marks_;
+  std::unique_ptr<grpc::Server> server_;
 };
 
 }  // namespace keyward::tests
