@@ -1,5 +1,11 @@
 #include "gateway/store/sql.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/jitter.hpp"
+
 namespace keyward::gateway {
 
 Result<> check_parameters(std::initializer_list<SqlParameter> parameters) {
@@ -22,6 +28,11 @@ std::int64_t SqlRow::number(std::size_t column) const {
 
 bool names_postgres(std::string_view database) {
   return database.starts_with("postgresql://") || database.starts_with("postgres://");
+}
+
+void wait_for_others(int attempt) {
+  const double most = 0.001 * (1 << std::min(attempt, 7));  // seconds
+  std::this_thread::sleep_for(std::chrono::duration<double>(most * random_fraction()));
 }
 
 Result<> Transaction::commit() {

@@ -94,6 +94,9 @@ class Transaction {
   SqlSession* session_;
 };
 
+// A random moment that grows with each attempt (at most 0.2 s), so that those who met part.
+void wait_for_others(int attempt);
+
 // `work` in a transaction; once more when another one was in the way, at most `attempts` times.
 template <class Work>
 std::invoke_result_t<Work, SqlSession&> transact(SqlDatabase& database, Work work) {
@@ -109,6 +112,7 @@ std::invoke_result_t<Work, SqlSession&> transact(SqlDatabase& database, Work wor
       return worked;
     }();
     if (done || done.error().code != Code::conflict || attempt == attempts) return done;
+    wait_for_others(attempt);
   }
 }
 

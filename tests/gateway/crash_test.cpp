@@ -44,6 +44,7 @@ class Client {
     return {};
   }
   void forget() { replaced_.clear(); }
+  const std::string& said() const { return said_; }
   std::size_t refreshed() const { return replaced_.size(); }
 
  private:
@@ -60,6 +61,7 @@ class Client {
     v1::RefreshSandboxTokenResponse response;
     const grpc::Status status =
         stub.RefreshSandboxToken(&context, v1::RefreshSandboxTokenRequest(), &response);
+    said_ = status.error_message();
     if (!status.ok()) return false;
     replaced_.push_back(std::exchange(token_, response.token()));
     return true;
@@ -71,10 +73,13 @@ class Client {
     openshell::sandbox::v1::GetSandboxConfigRequest request;
     request.set_sandbox_id(id_);
     openshell::sandbox::v1::GetSandboxConfigResponse response;
-    return stub.GetSandboxConfig(&context, request, &response).ok();
+    const grpc::Status status = stub.GetSandboxConfig(&context, request, &response);
+    said_ = status.error_message();
+    return status.ok();
   }
 
   std::string id_, token_, pending_;
+  mutable std::string said_;  // the last answer
   std::vector<std::string> replaced_;
 };
 
@@ -124,7 +129,9 @@ TEST_CASE(
     kill_under_load(*program, clients, std::chrono::milliseconds(instant(random)));
     program = std::make_unique<Program>(directory.path(), where);
     for (Client& client : clients) {
-      REQUIRE(client.go_on(*program));
+      const bool goes_on = client.go_on(*program);
+      CAPTURE(client.said());
+      REQUIRE(goes_on);
       CHECK(client.zombie(*program).empty());
       if (replica) CHECK(client.zombie(*replica).empty());
       refreshed += client.refreshed();
