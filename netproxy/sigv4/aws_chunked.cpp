@@ -41,7 +41,7 @@ std::size_t AwsChunkedDecoder::max_line() const {
       if (form_.signing == ChunkSigning::none) return max_size_digits;
       return max_size_digits + extension.size() + signature_width(form_.signing);
     case State::trailers:
-      return max_trailer_line - 1;
+      return max_trailer_line - 2;
     default:
       return 0;
   }
@@ -65,24 +65,26 @@ S3Result<ChunkStep> AwsChunkedDecoder::next(std::string_view& bytes) {
   return step;
 }
 
-// Moves bytes into line_ up to CR LF; false: the line goes on in the next bytes.
+// Moves bytes into line_ up to CR LF; false: the line goes on in the next bytes.  A trailer's may
+// hold a line feed.
 S3Result<bool> AwsChunkedDecoder::take_line(std::string_view& bytes) {
-  const auto end = bytes.find('\n');
-  const std::string_view piece = bytes.substr(0, end);
-  if (line_size_ + piece.size() > max_line() + 1)
-    return broken(state_ == State::data_end ? "a chunk is longer than its size"
-                                            : "a framing line is too long");
-  std::copy(piece.begin(), piece.end(), line_.begin() + line_size_);
-  line_size_ += piece.size();
-  if (end == std::string_view::npos) {
-    bytes = {};
-    return false;
+  while (!bytes.empty()) {
+    const auto end = std::min(bytes.find('\n'), bytes.size());
+    const std::string_view piece = bytes.substr(0, end + 1);
+    bytes.remove_prefix(piece.size());
+    if (line_size_ + piece.size() > max_line() + 2)
+      return broken(state_ == State::data_end ? "a chunk is longer than its size"
+                                              : "a framing line is too long");
+    std::copy(piece.begin(), piece.end(), line_.begin() + line_size_);
+    line_size_ += piece.size();
+    if (line().ends_with("\r\n")) {
+      line_size_ -= 2;
+      return true;
+    }
+    if (line().ends_with('\n') && state_ != State::trailers)
+      return broken("a line does not end with CR LF");
   }
-  bytes.remove_prefix(end + 1);
-  if (line_size_ == 0 || line_.at(line_size_ - 1) != '\r')
-    return broken("a line does not end with CR LF");
-  --line_size_;
-  return true;
+  return false;
 }
 
 S3Result<ChunkStep> AwsChunkedDecoder::read_line() {
@@ -151,7 +153,7 @@ S3Result<> AwsChunkedDecoder::read_signature(std::string_view text) {
 }
 
 S3Result<ChunkStep> AwsChunkedDecoder::read_trailer() {
-  const std::string_view text = line();
+  std::string_view text = line();
   const bool is_signed = form_.signing != ChunkSigning::none;
   if (text.empty()) {
     if (is_signed) return broken("x-amz-trailer-signature is missing");
@@ -160,9 +162,11 @@ S3Result<ChunkStep> AwsChunkedDecoder::read_trailer() {
   }
   const auto colon = text.find(':');
   if (colon == std::string_view::npos) return broken("a trailer without a colon");
+  const bool is_checksum = !equals_ignoring_case(text.substr(0, colon), trailer_signature_name);
+  const bool line_feed = is_checksum && text.ends_with('\n');
+  if (line_feed) text.remove_suffix(1);
   if (!is_printable(text)) return broken("a trailer holds control or non-ASCII bytes");
-  if (!equals_ignoring_case(text.substr(0, colon), trailer_signature_name))
-    return ChunkStep{Kind::trailer, 0, colon, text};
+  if (is_checksum) return ChunkStep{Kind::trailer, 0, colon, text, line_feed};
   if (!is_signed) return broken("a trailer signature in the unsigned form");
   TRY(read_signature(trim(text.substr(colon + 1))));
   state_ = State::closing;

@@ -61,13 +61,15 @@ struct ChunkStep {
   std::uint64_t size = 0;
   std::size_t colon = 0;
   std::string_view data;  // valid until the next call or the end of the input's bytes
+  bool line_feed = false;  // of a trailer: there was one before the line's end
 };
 
 // Accepts `SIZE[;chunk-signature=SIG] CRLF data CRLF … 0[;chunk-signature=SIG] CRLF [NAME:VALUE
 // CRLF … [x-amz-trailer-signature:SIG CRLF]] CRLF` and nothing else: SIZE of 1 to 16 hex digits, a
 // signature wherever the form has one and of exactly its width, together the declared length, and
-// for signed forms no chunk but the last below 8192 bytes.  Which trailers there may be, and what
-// the signatures must be, is for VerifiedChunks.  Holds one line; allocates nothing.
+// for signed forms no chunk but the last below 8192 bytes.  A line feed may stand between VALUE and
+// CR LF: minio-go writes its trailers so.  Which trailers there may be, and what the signatures
+// must be, is for VerifiedChunks.  Holds one line; allocates nothing.
 class AwsChunkedDecoder {
  public:
   AwsChunkedDecoder(AwsChunkedForm form, std::uint64_t decoded_length)

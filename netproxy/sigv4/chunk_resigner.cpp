@@ -91,10 +91,11 @@ S3Result<> ChunkResigner::write(const ChunkStep& step) {
       if (left_in_object_ > 0) release();
       break;
     case Kind::last_chunk:
+      end_at_ = gone_ + out_.size();
       begin_piece(0);
       return write_signature(chain_.of_chunk(chunks_.hash()));
     case Kind::trailer:
-      out_.append(step.data).append(line_end);
+      write_trailer(step);
       break;
     case Kind::trailer_signature:
       out_.append("x-amz-trailer-signature:");
@@ -106,6 +107,13 @@ S3Result<> ChunkResigner::write(const ChunkStep& step) {
       break;
   }
   return {};
+}
+
+// Without the line feed that some servers take for part of the value.  Where the length has been
+// promised, the last chunk's size has one more zero instead; its header has not left yet.
+void ChunkResigner::write_trailer(const ChunkStep& step) {
+  out_.append(step.data).append(line_end);
+  if (step.line_feed && promised_) out_.insert(static_cast<std::size_t>(end_at_ - gone_), 1, '0');
 }
 
 void ChunkResigner::begin_piece(std::uint64_t size) {

@@ -68,6 +68,7 @@ class ChunkResigner final : public ChunkPipe {
   void begin_piece(std::uint64_t size);
   S3Result<> end_piece(const Digest& hash);
   S3Result<> write_data(std::string_view data);
+  void write_trailer(const ChunkStep& step);
   void reserve_signature();
   S3Result<> write_signature(std::string_view string_to_sign);
   static tl::unexpected<S3Error> promise_broken();
@@ -81,6 +82,7 @@ class ChunkResigner final : public ChunkPipe {
   std::uint64_t chunk_size_ = 0, left_in_chunk_ = 0;  // of the client's chunk
   std::uint64_t left_in_piece_ = 0;
   std::uint64_t signature_at_ = 0;  // of the piece under way, over the whole upload
+  std::uint64_t end_at_ = 0;        // of the last chunk's header, likewise
   Sha256 piece_;
   std::optional<S3Error> failure_;
 };

@@ -87,7 +87,9 @@ TEST_CASE("aws-chunked: accepts what clients send, in every split") {
       {declared(10, {"x-amz-checksum-crc32c"}),
        "A\r\naaaaaaaaaa\r\n0\r\nx-amz-checksum-crc32c:5yZkMA==\r\n\r\n"},
       {declared(5, {"x-amz-checksum-xxhash64"}),
-       "5\r\nhello\r\n0\r\nx-amz-checksum-xxhash64:anything\r\n\r\n"}};
+       "5\r\nhello\r\n0\r\nx-amz-checksum-xxhash64:anything\r\n\r\n"},
+      // As minio-go writes it.
+      {hello_plan, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r\n"}};
   for (const auto& [plan, body] : others) {
     CAPTURE(body);
     CHECK(check(plan, body, 3).has_value());
@@ -104,6 +106,13 @@ TEST_CASE("aws-chunked: refuses every framing fault, in every split") {
       {"bare LF after the size", "5\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
       {"bare LF after the data", "5\r\nhello\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
       {"bare LF after a trailer", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n"},
+      {"two LF after a trailer", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\n\r\n\r\n"},
+      {"LF in a trailer", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:\nNhCmhg==\r\n\r\n"},
+      {"LF and a blank after a trailer",
+       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n \r\n\r\n"},
+      {"two trailers in a line",
+       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\nx-amz-meta-a:b\n\r\n\r\n"},
+      {"LF in the closing line", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\n\r\n"},
       {"bare LF at the end", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\n"},
       {"a signature",
        "5;chunk-signature=00\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"},
