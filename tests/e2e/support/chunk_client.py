@@ -21,6 +21,16 @@ def derived_key(secret, scope):
     return key
 
 
+def joined(pieces):
+    return b"".join(data for _, data in pieces)
+
+
+def head_of(pieces, length):
+    """With the fields that are not signed."""
+    line, rest = joined(pieces).split(b"\r\n", 1)
+    return line + b"\r\nconnection: close\r\ncontent-length: %d\r\n" % length + rest
+
+
 class Upload:
     """A PUT in pieces [(kind, bytes)…], so that a test can change any of them: the head's, and in `groups` each chunk's and the trailer's."""
 
@@ -28,10 +38,8 @@ class Upload:
         self.head, self.groups = head, groups
 
     def __bytes__(self):
-        body = b"".join(data for group in self.groups for _, data in group)
-        head = b"".join(data for _, data in self.head)
-        line, rest = head.split(b"\r\n", 1)
-        return line + b"\r\nconnection: close\r\ncontent-length: %d\r\n" % len(body) + rest + body
+        body = b"".join(joined(group) for group in self.groups)
+        return head_of(self.head, len(body)) + body
 
 
 class ChunkClient:
@@ -85,3 +93,13 @@ class ChunkClient:
             groups.append(self.trailer(line, previous)[:6 if mode == SIGNED_TRAILER else 3])
         groups.append([("end", b"\r\n")])
         return Upload(head, groups)
+
+    def stream(self, path, block, count):
+        """A PUT of `block`, `count` times, each a signed chunk; made piece by piece."""
+        head, previous = self.head_pieces("PUT", path, SIGNED, {"x-amz-decoded-content-length": str(len(block) * count)})
+        chunk, last = (len(joined(self.signed_chunk(data, previous)[0])) for data in (block, b""))
+        yield head_of(head, chunk * count + last + len(b"\r\n"))
+        for number in range(count + 1):
+            pieces, previous = self.signed_chunk(block if number < count else b"", previous)
+            yield joined(pieces)
+        yield b"\r\n"

@@ -28,6 +28,7 @@ const (
 
 type job struct {
 	Do, Key, File, Folder, Prefix, Method string
+	Names                                 []string
 	First, Last                           int64
 	Meta                                  map[string]string
 }
@@ -86,12 +87,12 @@ func (c client) up(folder, prefix string) error {
 	return err
 }
 
-func (c client) down(prefix string) (result, error) {
-	keys, err := c.keys(prefix)
+func (c client) down(prefix string, names []string) (result, error) {
+	var err error
 	sums := map[string]string{}
-	for _, key := range keys {
+	for _, name := range names {
 		if err == nil {
-			sums[key[len(prefix):]], err = c.sum(key, minio.GetObjectOptions{})
+			sums[name], err = c.sum(prefix+name, minio.GetObjectOptions{})
 		}
 	}
 	return result{"sums": sums}, err
@@ -124,7 +125,7 @@ func (c client) run(j job) (result, error) {
 	case "up":
 		return nil, c.up(j.Folder, j.Prefix)
 	case "down":
-		return c.down(j.Prefix)
+		return c.down(j.Prefix, j.Names)
 	case "put":
 		return nil, c.put(j.Key, j.File, j.Meta, true)
 	case "parts":

@@ -41,7 +41,7 @@ class Sdk {
   }
 
   async parts(key, file) {
-    const { UploadId } = await this.send(CreateMultipartUploadCommand, key);
+    const { UploadId } = await this.send(CreateMultipartUploadCommand, key, { ChecksumAlgorithm: 'CRC32' });
     const data = readFileSync(file);
     const Parts = [];
     for (let at = 0; at < data.length; at += PART) {
@@ -119,9 +119,9 @@ const work = {
   async up({ folder, prefix }) {
     for (const name of readdirSync(folder)) await client.put(prefix + name, join(folder, name));
   },
-  async down({ prefix }) {
+  async down({ prefix, names }) {
     const sums = {};
-    for (const key of await client.list(prefix)) sums[key.slice(prefix.length)] = await sum(await client.get(key));
+    for (const name of names) sums[name] = await sum(await client.get(prefix + name));
     return { sums };
   },
   async put({ key, file, meta }) {

@@ -60,7 +60,7 @@ def presign(method, key):
 
 
 WORK = {"up": up, "put": put, "parts": parts, "head": head, "delete": delete, "presign": presign,
-        "down": lambda prefix: {"sums": {key[len(prefix):]: get(key) for key in keys(prefix)}},
+        "down": lambda prefix, names: {"sums": {name: get(prefix + name) for name in names}},
         "get": lambda key: {"sum": get(key)},
         "range": lambda key, first, last: {"sum": get(key, Range=f"bytes={first}-{last}")},
         "list": lambda prefix: {"keys": keys(prefix)}}

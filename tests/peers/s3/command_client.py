@@ -62,7 +62,7 @@ class Aws:
     def up(self, folder, prefix):
         self.s3("cp", "--recursive", "--no-progress", folder, f"s3://{BUCKET}/{prefix}")
 
-    def down(self, prefix):
+    def down(self, prefix, names):
         folder = new_folder()
         self.s3("cp", "--recursive", "--no-progress", f"s3://{BUCKET}/{prefix}", folder)
         return sums_of(folder)
@@ -103,6 +103,7 @@ class Rclone:
                     "UPLOAD_CUTOFF": f"{PART_MIB}M", "CHUNK_SIZE": f"{PART_MIB}M", "NO_CHECK_BUCKET": "true"}
         for name, value in settings.items():
             os.environ["RCLONE_CONFIG_THERE_" + name] = value
+        os.environ.pop("AWS_CA_BUNDLE", None)  # rclone 1.60 fails where it is set; SSL_CERT_FILE is enough for it
 
     def run(self, verb, *words):
         return said("rclone", "--config=", "--retries=1", "--low-level-retries=1", verb, *words)
@@ -113,7 +114,7 @@ class Rclone:
     def up(self, folder, prefix):
         self.run("copy", folder, self.at(prefix))
 
-    def down(self, prefix):
+    def down(self, prefix, names):
         folder = new_folder()
         self.run("copy", self.at(prefix), folder)
         return sums_of(folder)
@@ -173,7 +174,7 @@ max_retries = 1
     def up(self, folder, prefix):
         self.run("put", "--recursive", folder + "/", self.at(prefix))
 
-    def down(self, prefix):
+    def down(self, prefix, names):
         folder = new_folder()
         self.run("get", "--recursive", self.at(prefix), folder + "/")
         return sums_of(folder)
@@ -213,8 +214,8 @@ class Curl:
         for name in os.listdir(folder):
             self.put(prefix + name, os.path.join(folder, name))
 
-    def down(self, prefix):
-        return {"sums": {key[len(prefix):]: self.get(key)["sum"] for key in self.list(prefix)["keys"]}}
+    def down(self, prefix, names):
+        return {"sums": {name: self.get(prefix + name)["sum"] for name in names}}
 
     def put(self, key, file, meta=None):
         headers = [word for name, value in (meta or {}).items() for word in ("-H", f"x-amz-meta-{name}: {value}")]
