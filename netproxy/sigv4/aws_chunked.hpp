@@ -60,7 +60,7 @@ struct ChunkStep {
   Kind kind = Kind::more;
   std::uint64_t size = 0;
   std::size_t colon = 0;
-  std::string_view data;  // valid until the next call or the end of the input's bytes
+  std::string_view data;   // valid until the next call or the end of the input's bytes
   bool line_feed = false;  // of a trailer: there was one before the line's end
 };
 
