@@ -65,6 +65,17 @@ bool is_authority(X509* certificate) {
   return (flags & EXFLAG_CA) != 0 || (usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != 0;
 }
 
+Result<CertificateFacts> facts_of(const Owned<X509>& certificate) {
+  if (!certificate) return fail(Code::invalid, "holds no certificate");
+  CertificateFacts facts;
+  facts.uris = uris_of(certificate.get());
+  facts.is_ca = is_authority(certificate.get());
+  if (!read_time(X509_get0_notBefore(certificate.get()), facts.begins) ||
+      !read_time(X509_get0_notAfter(certificate.get()), facts.ends))
+    return fail(Code::invalid, "holds a certificate whose validity cannot be read");
+  return facts;
+}
+
 }  // namespace
 
 Result<std::string> certificates_to_pem(std::string_view der, std::size_t limit) {
@@ -83,15 +94,17 @@ Result<std::string> certificates_to_pem(std::string_view der, std::size_t limit)
 }
 
 Result<CertificateFacts> read_certificate(std::string_view der) {
-  const Owned<X509> certificate = next_certificate(der);
-  if (!certificate) return fail(Code::invalid, "holds no certificate");
-  CertificateFacts facts;
-  facts.uris = uris_of(certificate.get());
-  facts.is_ca = is_authority(certificate.get());
-  if (!read_time(X509_get0_notBefore(certificate.get()), facts.begins) ||
-      !read_time(X509_get0_notAfter(certificate.get()), facts.ends))
-    return fail(Code::invalid, "holds a certificate whose validity cannot be read");
-  return facts;
+  return facts_of(next_certificate(der));
+}
+
+Result<CertificateFacts> read_certificate_pem(std::string_view pem) {
+  const Owned<BIO> from(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  if (!from) return fail(Code::internal, "certificates: no memory");
+  // Without the callback the library would ask the terminal for a passphrase.
+  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+  const Owned<X509> certificate(PEM_read_bio_X509(from.get(), nullptr, no_passphrase, nullptr));
+  ERR_clear_error();
+  return facts_of(certificate);
 }
 
 Result<Secret> private_key_to_pem(std::string_view der) {

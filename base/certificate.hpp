@@ -24,6 +24,7 @@ Result<std::string> certificates_to_pem(std::string_view der, std::size_t limit)
 
 // Of the first certificate.
 Result<CertificateFacts> read_certificate(std::string_view der);
+Result<CertificateFacts> read_certificate_pem(std::string_view pem);
 
 // PKCS#8 without a passphrase.  Errors never quote it.
 Result<Secret> private_key_to_pem(std::string_view der);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/file.hpp"
+#include "identity/jwt/spiffe_id.hpp"
 #include "identity/rpc/tls_files.hpp"
 #include "identity/spiffe/endpoint.hpp"
 #include "netproxy/policy/yaml.hpp"
@@ -17,7 +18,6 @@
 namespace keyward::supervisor {
 namespace {
 
-constexpr const char* default_audit_file = "/var/log/keyward/audit.jsonl";
 constexpr const char* service_account_volume = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 std::string value_of(const EnvironmentMap& environment, const std::string& name) {
@@ -34,19 +34,6 @@ Result<unsigned> seconds_of(const EnvironmentMap& environment, const std::string
   if (error != std::errc() || end != text.data() + text.size() || seconds == 0 || seconds > 86400)
     return fail(Code::invalid, name + ": must be a number of seconds from 1 to 86400");
   return seconds;
-}
-
-Result<LocalSettings> local_settings(const RunOptions& options) {
-  LocalSettings settings;
-  if (!options.policy_file.empty()) {
-    TRY_ASSIGN(const std::string text, read_file(options.policy_file, netproxy::policy_file_limit));
-    TRY_ASSIGN(settings.policy, netproxy::parse_policy(text, options.policy_file));
-    settings.has_policy = true;
-  }
-  if (!options.local_credentials_file.empty()) {
-    TRY_ASSIGN(settings.credentials, load_local_credentials(options.local_credentials_file));
-  }
-  return settings;
 }
 
 Result<std::pair<std::string, netproxy::Address>> host_alias(const std::string& text) {
@@ -90,6 +77,72 @@ Result<std::string> file_if_present(const char* path) {
   return content;
 }
 
+Result<std::optional<log::Level>> push_level(const EnvironmentMap& environment) {
+  constexpr const char* name = "OPENSHELL_LOG_PUSH_LEVEL";
+  const std::string text = value_of(environment, name);
+  if (text.empty()) return log::Level::info;
+  if (text == "off") return std::nullopt;
+  for (const auto level :
+       {log::Level::debug, log::Level::info, log::Level::warn, log::Level::error})
+    if (text == log::name_of(level)) return level;
+  return fail(Code::invalid, std::string(name) + ": debug, info, warn, error or off");
+}
+
+Result<> refuse_beside(const EnvironmentMap& environment, const char* option,
+                       std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (!value_of(environment, name).empty())
+      return fail(Code::invalid,
+                  std::string(option) + ": is in place of " + name + "; unset one of the two");
+  return {};
+}
+
+// What the options take from files and names, and give to the SPIFFE agent.
+Result<> set_agent_tls(const EnvironmentMap& environment, const IdentityOptions& options,
+                       GatewaySettings& settings) {
+  settings.spiffe_id = options.spiffe_id;
+  settings.presents_svid = options.client == ClientIdentity::spiffe;
+  settings.endpoint.spiffe_id = options.gateway_spiffe_id;
+  const bool checks_svid = !options.gateway_spiffe_id.empty();
+  if (!settings.presents_svid && !checks_svid) return {};
+  const char* option = checks_svid ? "--gateway-spiffe-id" : "--gateway-client-identity";
+  if (checks_svid) {
+    const auto id = identity::parse_spiffe_id(options.gateway_spiffe_id);
+    if (!id) return fail_at(option, id.error());
+    TRY(refuse_beside(environment, option,
+                      {"OPENSHELL_TLS_CA", "OPENSHELL_GATEWAY_TLS_SERVER_NAME"}));
+  }
+  if (settings.presents_svid)
+    TRY(refuse_beside(environment, "--gateway-client-identity",
+                      {"OPENSHELL_TLS_CERT", "OPENSHELL_TLS_KEY"}));
+  if (settings.endpoint.url.starts_with("http:"))
+    return fail(Code::invalid, std::string(option) + ": needs OPENSHELL_ENDPOINT with https://");
+  TRY_ASSIGN(settings.agent, identity::find_workload_endpoint(environment));
+  if (settings.agent) return {};
+  return fail(Code::invalid, std::string(option) + ": needs the SPIFFE Workload API, and " +
+                                 identity::workload_socket_variable + " is not set");
+}
+
+}  // namespace
+
+const std::vector<std::string>& secret_variables() {
+  static const std::vector<std::string> names = {"OPENSHELL_SANDBOX_TOKEN"};
+  return names;
+}
+
+Result<LocalSettings> local_settings(const RunOptions& options) {
+  LocalSettings settings;
+  if (!options.policy_file.empty()) {
+    TRY_ASSIGN(const std::string text, read_file(options.policy_file, netproxy::policy_file_limit));
+    TRY_ASSIGN(settings.policy, netproxy::parse_policy(text, options.policy_file));
+    settings.has_policy = true;
+  }
+  if (!options.local_credentials_file.empty()) {
+    TRY_ASSIGN(settings.credentials, load_local_credentials(options.local_credentials_file));
+  }
+  return settings;
+}
+
 Result<netproxy::ProxySettings> proxy_settings(const RunOptions& options) {
   netproxy::ProxySettings settings;
   settings.threads = options.proxy_threads;
@@ -107,7 +160,7 @@ Result<netproxy::ProxySettings> proxy_settings(const RunOptions& options) {
   return settings;
 }
 
-// What the sandbox must not see (design: every secret's directory is covered).
+// Every secret's directory is covered.
 Result<> collect_hidden(Config& config) {
   config.hidden = config.options.hidden;
   for (const char* name :
@@ -129,18 +182,12 @@ Result<> collect_hidden(Config& config) {
   return {};
 }
 
-Result<std::optional<log::Level>> push_level(const EnvironmentMap& environment) {
-  constexpr const char* name = "OPENSHELL_LOG_PUSH_LEVEL";
-  const std::string text = value_of(environment, name);
-  if (text.empty()) return log::Level::info;
-  if (text == "off") return std::nullopt;
-  for (const auto level :
-       {log::Level::debug, log::Level::info, log::Level::warn, log::Level::error})
-    if (text == log::name_of(level)) return level;
-  return fail(Code::invalid, std::string(name) + ": debug, info, warn, error or off");
-}
-
 Result<> check_modes(const Config& config) {
+  const IdentityOptions& identity = config.options.identity;
+  if (!config.gateway &&
+      (identity.client == ClientIdentity::spiffe || !identity.gateway_spiffe_id.empty()))
+    return fail(Code::invalid,
+                "--gateway-client-identity, --gateway-spiffe-id: need OPENSHELL_ENDPOINT");
   if (!config.gateway) return {};
   if (!config.options.policy_file.empty())
     return fail(
@@ -153,14 +200,8 @@ Result<> check_modes(const Config& config) {
   return {};
 }
 
-}  // namespace
-
-const std::vector<std::string>& secret_variables() {
-  static const std::vector<std::string> names = {"OPENSHELL_SANDBOX_TOKEN"};
-  return names;
-}
-
-Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
+Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment,
+                                         const IdentityOptions& options) {
   GatewaySettings settings;
   settings.endpoint.url = value_of(environment, "OPENSHELL_ENDPOINT");
   settings.endpoint.files = {value_of(environment, "OPENSHELL_TLS_CA"),
@@ -169,6 +210,7 @@ Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment) {
   TRY_ASSIGN(auto read, identity::changed_tls(settings.endpoint));
   if (read) settings.endpoint = std::move(*read);
   settings.endpoint.server_name = value_of(environment, "OPENSHELL_GATEWAY_TLS_SERVER_NAME");
+  TRY(set_agent_tls(environment, options, settings));
   settings.token_file = value_of(environment, "OPENSHELL_SANDBOX_TOKEN_FILE");
   settings.kubernetes_token_file = value_of(environment, "OPENSHELL_K8S_SA_TOKEN_FILE");
   settings.control_socket = value_of(environment, "KEYWARD_CONTROL_SOCKET");
@@ -184,7 +226,7 @@ Result<Config> load_config(RunOptions options, EnvironmentMap environment) {
   config.options = std::move(options);
   config.environment = std::move(environment);
   if (!value_of(config.environment, "OPENSHELL_ENDPOINT").empty()) {
-    TRY_ASSIGN(config.gateway, gateway_settings(config.environment));
+    TRY_ASSIGN(config.gateway, gateway_settings(config.environment, config.options.identity));
   }
   TRY(check_modes(config));
   if (!config.gateway) {

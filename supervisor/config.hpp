@@ -25,6 +25,9 @@ const std::vector<std::string>& secret_variables();
 
 struct GatewaySettings {
   identity::GatewayEndpoint endpoint;
+  std::optional<identity::WorkloadEndpoint> agent;  // of the endpoint's TLS; none: from files only
+  std::string spiffe_id;                            // of this supervisor, at the agent
+  bool presents_svid = false;                       // to the gateway
   std::string
       token_file;  // OPENSHELL_SANDBOX_TOKEN_FILE; empty when the token came by the environment
   std::string sandbox_id;  // OPENSHELL_SANDBOX_ID; must agree with the token's; may be empty
@@ -36,7 +39,8 @@ struct GatewaySettings {
 };
 
 // From OPENSHELL_ENDPOINT and its companions, whether or not an endpoint is set.
-Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment);
+Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment,
+                                         const IdentityOptions& options);
 
 struct LocalSettings {
   netproxy::PolicyModel policy;
@@ -56,7 +60,13 @@ struct Config {
   std::string audit_file;  // "-" = standard error
 };
 
-// Errors name the option, variable or file and the remedy.
+// The parts of load_config().  Errors name the option, variable or file and the remedy.
+constexpr const char* default_audit_file = "/var/log/keyward/audit.jsonl";
+Result<LocalSettings> local_settings(const RunOptions& options);
+Result<netproxy::ProxySettings> proxy_settings(const RunOptions& options);
+Result<> collect_hidden(Config& config);     // what the sandbox must not see
+Result<> check_modes(const Config& config);  // options that belong to the other mode
+
 Result<Config> load_config(RunOptions options, EnvironmentMap environment);
 
 }  // namespace keyward::supervisor

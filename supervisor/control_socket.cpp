@@ -165,8 +165,12 @@ Result<DebugAnswer> ask_supervisor(const std::string& path, const DebugQuestion&
   return parse_answer(text.reveal());
 }
 
-std::vector<std::string> running_supervisors() {
+std::vector<std::string> running_supervisors(const std::string& named) {
   std::vector<std::string> found;
+  if (!named.empty()) {
+    if (connect_to(named)) found.push_back(named);
+    return found;
+  }
   std::error_code error;
   for (std::filesystem::directory_iterator entry(control_directory, error), end;
        !error && entry != end; entry.increment(error)) {

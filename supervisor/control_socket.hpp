@@ -48,7 +48,8 @@ class ControlSocket {
 // Asks a running supervisor; waits for the answer for at most a minute.
 Result<DebugAnswer> ask_supervisor(const std::string& path, const DebugQuestion& question);
 
-// The control sockets below control_directory behind which a supervisor listens.
-std::vector<std::string> running_supervisors();
+// The control sockets behind which a supervisor listens: `named`, or where that is empty those
+// below control_directory.
+std::vector<std::string> running_supervisors(const std::string& named = "");
 
 }  // namespace keyward::supervisor

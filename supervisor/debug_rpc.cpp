@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "identity/jwt/jwks.hpp"
 #include "identity/token/source.hpp"
+#include "supervisor/agent_tls.hpp"
 #include "supervisor/config.hpp"
 #include "supervisor/control_socket.hpp"
 #include "supervisor/debug_answer.hpp"
@@ -74,7 +75,9 @@ class DirectTarget final : public DebugTarget {
     if (settings_.endpoint.url.empty())
       return tl::unexpected(RpcError{identity::grpc_invalid_argument,
                                      "OPENSHELL_ENDPOINT: must be set to ask the gateway"});
-    auto client = identity::GatewayClient::connect(settings_.endpoint, slot_);
+    agent_ = agent_of(settings_, clock_);
+    auto client = identity::GatewayClient::connect(settings_.endpoint, slot_,
+                                                   tls_by(settings_, agent_.get()));
     if (!client) return tl::unexpected(rpc_error_of(client.error()));
     client_ = std::move(*client);
     return {};
@@ -83,6 +86,8 @@ class DirectTarget final : public DebugTarget {
   GatewaySettings settings_;
   identity::TokenSlot slot_;
   std::optional<identity::TokenFile> file_;
+  SystemClock clock_;
+  std::unique_ptr<identity::SpiffeAgent> agent_;
   std::unique_ptr<identity::GatewayClient> client_;
 };
 
@@ -129,7 +134,7 @@ Result<DebugAnswer> ask(const DebugQuestion& question, const DebugRpcOptions& op
       !options.socket.empty() || named == environment.end() ? options.socket : named->second;
   TRY_ASSIGN(const std::string socket, find_socket(asked_for));
   if (!socket.empty()) return ask_supervisor(socket, question);
-  TRY_ASSIGN(GatewaySettings settings, gateway_settings(environment));
+  TRY_ASSIGN(GatewaySettings settings, gateway_settings(environment, options.identity));
   TRY_ASSIGN(
       const auto target,
       DirectTarget::create(std::move(settings), std::move(secrets["OPENSHELL_SANDBOX_TOKEN"])));

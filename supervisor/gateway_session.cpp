@@ -7,6 +7,8 @@
 
 #include "base/jitter.hpp"
 #include "base/log.hpp"
+#include "supervisor/agent_tls.hpp"
+#include "supervisor/token_check.hpp"
 
 namespace keyward::supervisor {
 namespace {
@@ -36,10 +38,8 @@ bool ends_authority(const RpcError& error) {
 
 tl::unexpected<Error> start_failure(const RpcError& error) {
   const bool refused = error.grpc_code == identity::grpc_unauthenticated;
-  return fail(
-      code_of_grpc(error.grpc_code),
-      "OPENSHELL_ENDPOINT: " + error.message +
-          (refused ? "; the token is refused, `gateway sandbox token NAME` issues a new one" : ""));
+  return fail(code_of_grpc(error.grpc_code),
+              "OPENSHELL_ENDPOINT: " + error.message + (refused ? refused_token_remedy : ""));
 }
 
 // A call at the start, repeated as long as that can help and the time allows.
@@ -63,7 +63,8 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   std::unique_ptr<GatewaySession> session(new GatewaySession(inputs));
   TRY(session->acquire(std::move(inputs.token)));
   TRY_ASSIGN(session->client_,
-             identity::GatewayClient::connect(session->settings_.endpoint, session->slot_));
+             identity::GatewayClient::connect(session->settings_.endpoint, session->slot_,
+                                              tls_by(session->settings_, session->agent_.get())));
   TRY(session->exchange_first());
   session->start_log_push();
   TRY(session->load_first());
@@ -86,7 +87,8 @@ GatewaySession::GatewaySession(SessionInputs& inputs)
       policy_(inputs.policy),
       credentials_(inputs.credentials),
       grants_(inputs.grants),
-      clock_(inputs.clock) {}
+      clock_(inputs.clock),
+      agent_(agent_of(settings_, clock_)) {}
 
 void GatewaySession::start_log_push() {
   if (!settings_.push_level) return;
@@ -127,13 +129,7 @@ Result<> GatewaySession::exchange_first() {
 }
 
 Result<> GatewaySession::take_token(const std::shared_ptr<const identity::Token>& token) {
-  if (!settings_.sandbox_id.empty() && settings_.sandbox_id != token->sandbox_id)
-    return fail(Code::invalid, "OPENSHELL_SANDBOX_ID: is " + settings_.sandbox_id +
-                                   ", but the token is sandbox " + token->sandbox_id + "'s");
-  if (token->expires <= clock_.now())
-    return fail(Code::unauthenticated, "the gateway token has expired at " +
-                                           iso_time(token->expires) +
-                                           "; `gateway sandbox token NAME` issues a new one");
+  TRY(check_token(settings_, *token, clock_.now()));
   slot_.set(token);
   return {};
 }

@@ -18,6 +18,7 @@
 #include "base/environment.hpp"
 #include "base/snapshot.hpp"
 #include "identity/rpc/gateway_client.hpp"
+#include "identity/spiffe/agent.hpp"
 #include "identity/token/refresher.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/policy.hpp"
@@ -95,6 +96,7 @@ class GatewaySession final : public DebugTarget {
   identity::TokenSlot slot_;
   std::optional<identity::TokenFile> file_;
   std::optional<identity::ServiceAccountFile> service_account_;
+  std::unique_ptr<identity::SpiffeAgent> agent_;  // null: TLS comes from files only
   std::unique_ptr<identity::GatewayClient> client_;
 
   const std::string instance_id_ = random_uuid();  // of this run

@@ -34,7 +34,7 @@ Result<TokenGrantSettings> grant_settings(const RunOptions& options,
                                           const netproxy::ProxySettings& proxy) {
   TokenGrantSettings settings;
   TRY_ASSIGN(settings.agent, identity::find_workload_endpoint(environment));
-  settings.grants.spiffe_id = options.spiffe_id;
+  settings.grants.spiffe_id = options.identity.spiffe_id;
   for (const std::string& text : options.grant_ranges)
     TRY(add_range(text, settings.endpoints.rules));
   settings.endpoints.rules.own = proxy.own_addresses;

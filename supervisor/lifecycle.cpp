@@ -45,15 +45,6 @@ struct Grace {
   }
 };
 
-isolation::FilesystemRules filesystem_rules(const netproxy::PolicyModel& policy,
-                                            const std::string& directory) {
-  isolation::FilesystemRules rules{policy.filesystem.read_only, policy.filesystem.read_write,
-                                   policy.landlock_best_effort};
-  if (policy.filesystem.include_workdir && !directory.empty())
-    rules.read_write.push_back(directory);
-  return rules;
-}
-
 // The sandbox is built before a gateway is asked, so a policy that wants another user is refused,
 // never ignored.
 Result<> check_user(const netproxy::PolicyModel& policy, const isolation::BuiltSandbox& sandbox) {
@@ -70,7 +61,16 @@ Result<> check_user(const netproxy::PolicyModel& policy, const isolation::BuiltS
 
 }  // namespace
 
-Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, const Config& config) {
+isolation::FilesystemRules filesystem_rules(const netproxy::PolicyModel& policy,
+                                            const std::string& directory) {
+  isolation::FilesystemRules rules{policy.filesystem.read_only, policy.filesystem.read_write,
+                                   policy.landlock_best_effort};
+  if (policy.filesystem.include_workdir && !directory.empty())
+    rules.read_write.push_back(directory);
+  return rules;
+}
+
+isolation::SandboxSpec sandbox_spec(const Config& config) {
   isolation::SandboxSpec spec;
   spec.level = config.options.level;
   // Local mode knows the policy already; a gateway's policy is held against the user in go().
@@ -81,7 +81,11 @@ Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, con
   spec.proxy_port = config.options.proxy_port;
   spec.hostname = config.options.hostname;
   spec.files_directory = trust_directory;
-  return launcher.build(spec);
+  return spec;
+}
+
+Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, const Config& config) {
+  return launcher.build(sandbox_spec(config));
 }
 
 Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& sandbox,

@@ -14,6 +14,11 @@
 
 namespace keyward::supervisor {
 
+isolation::SandboxSpec sandbox_spec(const Config& config);
+// `directory`: --workdir.
+isolation::FilesystemRules filesystem_rules(const netproxy::PolicyModel& policy,
+                                            const std::string& directory);
+
 Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, const Config& config);
 
 // The proxy and what it owns; threads run from here on.

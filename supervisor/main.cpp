@@ -14,6 +14,7 @@
 #include "isolation/sandbox.hpp"
 #include "supervisor/config.hpp"
 #include "supervisor/debug_rpc.hpp"
+#include "supervisor/doctor.hpp"
 #include "supervisor/lifecycle.hpp"
 #include "supervisor/options.hpp"
 #include "supervisor/signals.hpp"
@@ -67,6 +68,7 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (const auto* debug = std::get_if<DebugRpcOptions>(&options->action)) return debug_rpc(*debug);
+  if (const auto* looks = std::get_if<DoctorOptions>(&options->action)) return doctor(*looks);
   const Result<int> code = run_sandbox(std::get<RunOptions>(std::move(options->action)));
   return code ? *code : report(code.error());
 }

@@ -22,7 +22,9 @@ Environment (gateway mode; removed from the sandbox's environment):
   OPENSHELL_TLS_CA              the CA of the gateway; OPENSHELL_TLS_CERT and OPENSHELL_TLS_KEY: a client certificate
   OPENSHELL_SANDBOX_TOKEN_FILE  file with the sandbox's token; or OPENSHELL_SANDBOX_TOKEN: the token itself
   OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET
-                                the SPIFFE Workload API for token grants, a unix socket; else SPIFFE_ENDPOINT_SOCKET
+                                the SPIFFE Workload API, a unix socket; else SPIFFE_ENDPOINT_SOCKET
+  KEYWARD_SPIFFE_ID, KEYWARD_GATEWAY_CLIENT_IDENTITY, KEYWARD_GATEWAY_SPIFFE_ID
+                                in place of the options of these names
 
 Exit codes:
   N    the program's own          126  it is not executable       78   an isolation layer that was asked for is missing
@@ -42,11 +44,23 @@ show-token never ask the gateway for a token.
 Example:
   curl -fsS https://keys.example.com/.well-known/jwks.json | supervisor debug-rpc show-principal --verify --jwks -)";
 
+constexpr const char* doctor_footer =
+    R"(Give it the options and the environment of the run.  It builds and confines a sandbox as the run does, executes nothing
+in it, and asks the gateway and the SPIFFE agent; it exchanges and refreshes nothing.
+
+Exit codes:
+  0  nothing to fix           1  something to fix           125  an option that is not understood
+
+Example:
+  docker exec CONTAINER supervisor doctor --user agent)";
+
 const std::map<std::string, isolation::Level> levels = {
     {"strict", isolation::Level::strict},
     {"standard", isolation::Level::standard},
     {"no-namespace", isolation::Level::no_namespace},
     {"same-uid", isolation::Level::same_uid}};
+const std::map<std::string, ClientIdentity> client_identities = {
+    {"files", ClientIdentity::files}, {"spiffe", ClientIdentity::spiffe}};
 const std::map<std::string, log::Level> log_levels = {{"debug", log::Level::debug},
                                                       {"info", log::Level::info},
                                                       {"warn", log::Level::warn},
@@ -94,10 +108,29 @@ void declare_proxy_options(CLI::App& run, RunOptions& options) {
       ->check(CLI::Range(1, 64));
 }
 
+// The variables are for debug-rpc too, which finds them where the supervisor was started.
+void declare_identity_options(CLI::App& command, IdentityOptions& options) {
+  command
+      .add_option("--spiffe-id", options.spiffe_id,
+                  "this supervisor's identity at the Workload API (default: the only one that it "
+                  "has for it)")
+      ->envname("KEYWARD_SPIFFE_ID");
+  command
+      .add_option(
+          "--gateway-client-identity", options.client,
+          "files | spiffe: what is presented to the gateway: OPENSHELL_TLS_CERT, where it is "
+          "set, or the X.509-SVID of the Workload API (default: files)")
+      ->transform(CLI::CheckedTransformer(client_identities))
+      ->envname("KEYWARD_GATEWAY_CLIENT_IDENTITY");
+  command
+      .add_option(
+          "--gateway-spiffe-id", options.gateway_spiffe_id,
+          "the gateway's SPIFFE ID: its certificate must be that identity's X.509-SVID, "
+          "checked by the Workload API's bundles, in place of OPENSHELL_TLS_CA and its name")
+      ->envname("KEYWARD_GATEWAY_SPIFFE_ID");
+}
+
 void declare_grant_options(CLI::App& run, RunOptions& options) {
-  run.add_option("--spiffe-id", options.spiffe_id,
-                 "identity that token grants are asked for with (default: the only one that the "
-                 "Workload API has for this supervisor)");
   run.add_option("--grant-range", options.grant_ranges,
                  "where token endpoints may be besides public addresses: an address range, "
                  "`loopback`, or `cluster` for http to NAME.NAMESPACE.svc (repeatable)")
@@ -110,10 +143,24 @@ CLI::App* declare_run(CLI::App& app, RunOptions& options) {
   declare_sandbox_options(*run, options);
   declare_proxy_options(*run, options);
   declare_grant_options(*run, options);
+  declare_identity_options(*run, options.identity);
   run->add_option("command", options.command, "the program and its arguments, after `--`");
   run->positionals_at_end();
   run->footer(run_footer);
   return run;
+}
+
+// The options of a run, but for its program.
+CLI::App* declare_doctor(CLI::App& app, DoctorOptions& options) {
+  CLI::App* doctor = app.add_subcommand(
+      "doctor", "say what of a run works and what to fix, without starting anything");
+  declare_sandbox_options(*doctor, options.run);
+  declare_proxy_options(*doctor, options.run);
+  declare_grant_options(*doctor, options.run);
+  declare_identity_options(*doctor, options.run.identity);
+  doctor->add_flag("--json", options.json, "print one JSON object");
+  doctor->footer(doctor_footer);
+  return doctor;
 }
 
 void declare_verification(CLI::App& command, DebugRpcOptions& options) {
@@ -141,6 +188,7 @@ CLI::App* declare_debug_rpc(CLI::App& app, DebugRpcOptions& options) {
     command->add_flag("--json", options.json,
                       "print one JSON object, also of a failure: {\"code\":…, \"error\":…}");
     command->add_option("--socket", options.socket, "control socket of the supervisor to ask");
+    declare_identity_options(*command, options.identity);
     if (std::string_view(name) == "show-token")
       command->add_flag("--raw", options.raw, "print the token itself");
     if (std::string_view(name) == "show-principal") declare_verification(*command, options);
@@ -155,7 +203,7 @@ CLI::App* declare_debug_rpc(CLI::App& app, DebugRpcOptions& options) {
 
 // The implied subcommand: everything before the program belongs to `run`.
 std::vector<std::string> with_subcommand(std::vector<std::string> arguments) {
-  const std::array<std::string_view, 6> known = {"run", "debug-rpc", "--help",
+  const std::array<std::string_view, 7> known = {"run", "debug-rpc", "doctor", "--help",
                                                  "-h",  "--version", "help"};
   if (arguments.empty()) arguments.emplace_back("--help");
   if (arguments[0] == "help") arguments[0] = "--help";
@@ -185,13 +233,28 @@ Result<> take_program(RunOptions& options, const SplitWords& words) {
   return {};
 }
 
-Result<Options> finish(Options options, const SplitWords& words, RunOptions run_options) {
-  TRY(take_program(run_options, words));
-  if (run_options.command.empty())
+// What each subcommand is told.
+struct Told {
+  RunOptions run;
+  DebugRpcOptions debug;
+  DoctorOptions doctor;
+};
+
+Result<Options> finish(Options options, const CLI::App& app, const SplitWords& words, Told told) {
+  if (!app.got_subcommand("run")) {
+    if (!words.rest.empty()) return fail(Code::invalid, "`--` is for programs to run");
+    if (app.got_subcommand("doctor"))
+      options.action = std::move(told.doctor);
+    else
+      options.action = std::move(told.debug);
+    return options;
+  }
+  TRY(take_program(told.run, words));
+  if (told.run.command.empty())
     return fail(Code::invalid,
                 "run: no program given: supervisor run [OPTIONS] -- PROGRAM [ARGUMENT...]");
-  if (run_options.proxy_threads == 0) run_options.proxy_threads = 1;
-  options.action = std::move(run_options);
+  if (told.run.proxy_threads == 0) told.run.proxy_threads = 1;
+  options.action = std::move(told.run);
   return options;
 }
 
@@ -199,8 +262,7 @@ Result<Options> finish(Options options, const SplitWords& words, RunOptions run_
 
 Result<Options> parse_options(const std::vector<std::string>& arguments) {
   Options options;
-  RunOptions run_options;
-  DebugRpcOptions debug_options;
+  Told told;
   CLI::App app(about, "supervisor");
   app.set_version_flag("--version", KEYWARD_VERSION);
   app.require_subcommand(1);
@@ -208,15 +270,18 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   app.add_option("--log-level", options.log_level, "debug | info | warn | error (default: warn)")
       ->transform(CLI::CheckedTransformer(log_levels))
       ->envname("OPENSHELL_LOG_LEVEL");
-  CLI::App* run = declare_run(app, run_options);
-  declare_debug_rpc(app, debug_options);
+  const CLI::App* run = declare_run(app, told.run);
+  declare_debug_rpc(app, told.debug);
+  const CLI::App* doctor = declare_doctor(app, told.doctor);
 
   const SplitWords words(with_subcommand(arguments));
   std::vector<std::string> reversed(words.own.rbegin(), words.own.rend());  // as CLI11 takes them
   try {
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
-    options.action = Answer{run->parsed() ? run->help() : app.help()};
+    options.action = Answer{run->parsed()      ? run->help()
+                            : doctor->parsed() ? doctor->help()
+                                               : app.help()};
     return options;
   } catch (const CLI::CallForAllHelp&) {
     options.action = Answer{app.help("", CLI::AppFormatMode::All)};
@@ -227,10 +292,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& error) {
     return fail(Code::invalid, std::string(error.what()) + " (see supervisor --help)");
   }
-  if (run->parsed()) return finish(std::move(options), words, std::move(run_options));
-  if (!words.rest.empty()) return fail(Code::invalid, "debug-rpc: `--` is for programs to run");
-  options.action = std::move(debug_options);
-  return options;
+  return finish(std::move(options), app, words, std::move(told));
 }
 
 }  // namespace keyward::supervisor

@@ -14,14 +14,23 @@
 
 namespace keyward::supervisor {
 
+enum class ClientIdentity { files, spiffe };
+
+// What the supervisor is to the gateway and to a SPIFFE agent.
+struct IdentityOptions {
+  std::string spiffe_id;  // of this supervisor's SVIDs; empty: the only one that the agent has
+  ClientIdentity client = ClientIdentity::files;  // of the channel to the gateway
+  std::string gateway_spiffe_id;                  // empty: the gateway is known by its name
+};
+
 struct RunOptions {
+  IdentityOptions identity;
   std::string policy_file;                // local mode, unless an endpoint is set
   std::string local_credentials_file;     // local mode only
   std::vector<std::string> host_aliases;  // NAME=IP
   std::string upstream_ca_file;           // adds to the trust store
   std::string upstream_ca_only_file;      // replaces it
   std::vector<std::string> hidden;        // --hide
-  std::string spiffe_id;                  // of the grants' JWT-SVIDs; empty: the only one
   std::vector<std::string> grant_ranges;  // --grant-range RANGE|loopback|cluster
   std::string user;                       // NAME|UID[:GID]
   isolation::Level level = isolation::Level::strict;
@@ -43,6 +52,13 @@ struct DebugRpcOptions {
   bool raw = false;     // show-token only
   bool verify = false;  // show-principal only, as is what follows
   std::string jwks;     // the gateway's key set: a file, or "-" for standard input
+  IdentityOptions identity;
+};
+
+// What a run with these options would find.
+struct DoctorOptions {
+  RunOptions run;  // without a command
+  bool json = false;
 };
 
 // Text that was asked for (--help, --version): print it and end with code 0.
@@ -52,7 +68,7 @@ struct Answer {
 
 struct Options {
   log::Level log_level = log::Level::warn;
-  std::variant<RunOptions, DebugRpcOptions, Answer> action;
+  std::variant<RunOptions, DebugRpcOptions, DoctorOptions, Answer> action;
 };
 
 // `supervisor -- CMD` and `supervisor CMD` without a subcommand mean `supervisor run …`, so that

@@ -93,10 +93,11 @@ Result<std::vector<const GrantBinding*>> select_reading(const SandboxGrants& gra
 
 TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& endpoint,
                               TokenGrantSettings settings, const Clock& wall)
-    : agent(endpoint, wall),
+    : agent(endpoint, settings.grants.spiffe_id, wall),
       endpoints(settings.endpoints, wall, clock),
       sts(std::move(settings.endpoints), wall, clock),
-      grants({agent, endpoints, wall, clock, nullptr, &sts}, std::move(settings.grants)) {}
+      grants({agent.tokens, endpoints, wall, clock, nullptr, &sts, &agent.certificates},
+             std::move(settings.grants)) {}
 
 TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall)
     : grants_(std::make_shared<const SandboxGrants>()) {

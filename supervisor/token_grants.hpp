@@ -13,7 +13,7 @@
 #include "identity/oauth/sts_client.hpp"
 #include "identity/oauth/svid_grants.hpp"
 #include "identity/oauth/token_client.hpp"
-#include "identity/spiffe/workload_client.hpp"
+#include "identity/spiffe/agent.hpp"
 #include "netproxy/injection.hpp"
 
 namespace keyward::supervisor {
@@ -49,7 +49,7 @@ class TokenGrants final : public netproxy::TokenSource {
     Issuers(const identity::WorkloadEndpoint& endpoint, TokenGrantSettings settings,
             const Clock& wall);
     BootClock clock;
-    identity::WorkloadClient agent;
+    identity::SpiffeAgent agent;
     identity::TokenClient endpoints;
     identity::StsClient sts;
     identity::SvidGrants grants;  // last: its threads end first

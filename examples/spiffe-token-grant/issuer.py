@@ -6,12 +6,14 @@ usage: issuer.py SETTINGS.json
   issuer       its name: the audience that a JWT-SVID must have, and `iss` of its tokens
   bundle       file with the trust domain's keys (the JWT part of a trust bundle)
   trust_domain the workloads that it knows
+  clients      optional: file with the X.509 part of the trust bundle; a client may then prove itself by its certificate
   published    file that it writes its own public key to
   services     {AUDIENCE: [scopes that may be had there]}
   lifetime     of a token, in seconds
   record       optional: file that gets each proof and each token with its audience, so that one can look for them elsewhere
 
-OAuth 2.0 client credentials (RFC 6749 section 4.4) with the assertion type of draft-ietf-oauth-spiffe-client-auth.
+OAuth 2.0 client credentials (RFC 6749 section 4.4) with the assertion type of draft-ietf-oauth-spiffe-client-auth, or with a certificate
+(RFC 8705 section 2.1).
 """
 import json
 import os
@@ -44,10 +46,22 @@ def form_of(body):
     return {name: values[0] for name, values in fields.items()}
 
 
-def client_of(form):
-    """The SPIFFE ID that the assertion proves."""
+def certified(certificate, client_id):
+    """The SPIFFE ID of the certificate, whose chain TLS has checked."""
+    ids = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
+    if len(ids) != 1 or not ids[0].startswith(f"spiffe://{SETTINGS['trust_domain']}/"):
+        raise Failure(401, "invalid_client", "the certificate is of no workload of the trust domain")
+    if ids[0] != client_id:
+        raise Failure(401, "invalid_client", "client_id is not the certificate's URI")
+    return ids[0]
+
+
+def client_of(form, certificate):
+    """The SPIFFE ID that the assertion or the certificate proves."""
     if form.get("grant_type") != "client_credentials":
         raise Failure(400, "unsupported_grant_type", "only client_credentials")
+    if certificate and "client_assertion" not in form:
+        return certified(certificate, form.get("client_id"))
     if form.get("client_assertion_type") != ASSERTION_TYPE:
         raise Failure(401, "invalid_client", "only assertions of the type jwt-spiffe")
     try:
@@ -85,14 +99,14 @@ class Issuer(web.Handler):
             if (method, self.path) != ("POST", "/token"):
                 raise Failure(404, "invalid_request", "POST /token")
             form = form_of(body)
-            seen["client"] = client_of(form)
+            seen["client"] = client_of(form, self.connection.getpeercert())
             seen["aud"], seen["scope"] = granted(form)
         except Failure as failure:
             return failure.status, failure.answer, {**seen, **failure.answer}, {}
         now = int(time.time())
         token = KEY.sign({"iss": SETTINGS["issuer"], "sub": seen["client"], "aud": seen["aud"], "scope": seen["scope"], "iat": now,
                           "exp": now + SETTINGS["lifetime"], "jti": secrets.token_hex(16)})
-        record("proof " + form["client_assertion"], f"{seen['aud']} {token}")
+        record("proof " + form.get("client_assertion", "certificate"), f"{seen['aud']} {token}")
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": SETTINGS["lifetime"], "scope": seen["scope"]}
         return 200, answer, seen, {}
 

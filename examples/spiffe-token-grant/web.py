@@ -31,14 +31,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, place, handler, certificate, key):
+    def __init__(self, settings, handler):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
-        super().__init__(place, handler)
+        self.context.load_cert_chain(settings["certificate"], settings["key"])
+        self.clients = settings.get("clients")
+        super().__init__((settings["address"], settings["port"]), handler)
 
     def finish_request(self, request, client_address):
         """In the connection's thread, so that a handshake that hangs holds nobody up."""
         request.settimeout(30)
+        if self.clients:  # read each time: authorities come and go
+            self.context.load_verify_locations(self.clients)
+            self.context.verify_mode = ssl.CERT_OPTIONAL
         with self.context.wrap_socket(request, server_side=True) as secured:
             super().finish_request(secured, client_address)
 
@@ -47,5 +51,6 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def serve(settings, handler):
-    """`settings`: address, port, certificate, key.  Until the process is ended."""
-    Server((settings["address"], settings["port"]), handler, settings["certificate"], settings["key"]).serve_forever()
+    """`settings`: address, port, certificate, key; optional: clients, a file with the authorities of clients' certificates, which are
+    asked for then.  Until the process is ended."""
+    Server(settings, handler).serve_forever()

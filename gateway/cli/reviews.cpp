@@ -40,13 +40,10 @@ nlohmann::json json_of(const DraftInfo& draft) {
 }
 
 nlohmann::json json_of(const GrantInfo& grant) {
-  return {{"credential", grant.credential},
-          {"grant_type", grant.grant_type},
-          {"server", grant.server},
-          {"header", grant.header},
-          {"audience", grant.audience},
-          {"overrides", grant.overrides},
-          {"roles", grant.roles}};
+  return {{"credential", grant.credential},   {"grant_type", grant.grant_type},
+          {"client_auth", grant.client_auth}, {"server", grant.server},
+          {"header", grant.header},           {"audience", grant.audience},
+          {"overrides", grant.overrides},     {"roles", grant.roles}};
 }
 
 nlohmann::json json_of(const ProfileInfo& profile) {
@@ -107,11 +104,12 @@ void print_drafts(const std::vector<DraftInfo>& drafts) {
   std::fputs(table(cells).c_str(), stdout);
 }
 
-// NAME=GRANT_TYPE@SERVER for each.
+// NAME=GRANT_TYPE[+CLIENT_AUTH]@SERVER for each.
 std::string grants_of(const ProfileInfo& profile) {
   std::vector<std::string> words;
   for (const GrantInfo& grant : profile.grants)
     words.push_back(grant.credential + "=" + grant.grant_type +
+                    (grant.client_auth.empty() ? "" : "+" + grant.client_auth) +
                     (grant.server.empty() ? "" : "@" + grant.server));
   return shown(joined(words));
 }

@@ -56,6 +56,7 @@ GrantInfo info_of(const v1::ProviderProfileCredential& credential) {
   GrantInfo info;
   info.credential = credential.name();
   info.grant_type = grant.grant_type().empty() ? "client_credentials" : grant.grant_type();
+  info.client_auth = grant.client_auth();
   info.server = grant.issuer().empty() ? grant.token_endpoint() : grant.issuer();
   info.header = credential.header_name().empty() ? "authorization" : credential.header_name();
   for (const auto& role : grant.aws().roles()) info.roles.push_back(role.role_arn());

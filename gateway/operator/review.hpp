@@ -21,6 +21,7 @@ struct DraftInfo {
 // A credential that an authorization server gives, for as long as it is needed.
 struct GrantInfo {
   std::string credential, grant_type;
+  std::string client_auth;  // tls_client_auth; empty: what the grant type has
   std::string server;  // its token endpoint or its issuer; empty: the JWT-SVID itself is the token
   std::string header;
   std::string audience;

@@ -1,6 +1,7 @@
 #include "identity/grant/binding.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace keyward::identity {
 namespace {
@@ -27,6 +28,27 @@ Result<> check_ambiguity(const std::vector<GrantBinding>& sorted) {
                                        " with the header " + a.inject.header +
                                        ", and neither is more specific");
     }
+  }
+  return {};
+}
+
+// A service that gets a raw JWT-SVID is told from others by its audience alone.  The places of one
+// credential are one service: whoever wrote it says so.
+Result<> check_raw_svids(const std::vector<GrantBinding>& bindings) {
+  std::map<std::string, const GrantBinding*> services;  // by audience
+  for (const GrantBinding& binding : bindings) {
+    if (binding.grant.kind != GrantKind::raw_svid) continue;
+    const auto [found, added] = services.emplace(binding.grant.svid_audience, &binding);
+    const GrantBinding& other = *found->second;
+    const bool elsewhere =
+        other.where.host != binding.where.host || other.where.port != binding.where.port;
+    if (!added && elsewhere && other.identity != binding.identity)
+      return fail(Code::invalid,
+                  "token grants " + other.identity + " and " + binding.identity +
+                      " send a raw JWT-SVID with the audience " + binding.grant.svid_audience +
+                      " to " + other.where.host + " and to " + binding.where.host +
+                      ": one of the two could use it at the other; give each an audience of its "
+                      "own");
   }
   return {};
 }
@@ -66,6 +88,7 @@ Result<BindingTable> BindingTable::build(std::vector<GrantBinding> bindings) {
     grants.push_back(&binding.grant);
   }
   TRY(check_audiences_apart(grants));
+  TRY(check_raw_svids(bindings));
   std::stable_sort(bindings.begin(), bindings.end(), [](const auto& a, const auto& b) {
     return specificity_of(a.where) > specificity_of(b.where);
   });

@@ -29,7 +29,8 @@ class BindingTable {
 
   // Refused: a selector, grant or injection that is not good; two bindings for one header that are
   // equally specific and that some request could meet both of, equal ones included; grants that
-  // would send one JWT-SVID to two token endpoints.  Errors name the credentials.
+  // would send one JWT-SVID to two token endpoints, or a raw one of two credentials to two places.
+  // Errors name the credentials.
   static Result<BindingTable> build(std::vector<GrantBinding> bindings);
 
   // The most specific binding for each header name, whatever the order in which they were given.

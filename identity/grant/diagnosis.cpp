@@ -36,13 +36,21 @@ std::string of_client(const Grant& grant, const JwtSvidClaims& svid, TimePoint n
          grant.svid_audience + ") the server's issuer, and does it have the trust domain's bundle?";
 }
 
+constexpr const char* of_certificate =
+    "does the server know this client_id as one with tls_client_auth, whose certificate has the "
+    "SPIFFE ID as its URI (tls_client_auth_san_uri), and does it trust the trust domain's X.509 "
+    "bundle?";
+
 }  // namespace
 
 std::string diagnose_refusal(const Grant& grant, const JwtSvidClaims& svid,
                              std::string_view oauth_error, TimePoint now) {
+  const bool has_certificate = grant.client_auth == ClientAuth::tls;
   const bool asserts =
-      grant.kind == GrantKind::client_credentials ||
-      (grant.kind == GrantKind::token_exchange && grant.svid_role == SvidRole::client);
+      !has_certificate &&
+      (grant.kind == GrantKind::client_credentials ||
+       (grant.kind == GrantKind::token_exchange && grant.svid_role == SvidRole::client));
+  if (oauth_error == "invalid_client" && has_certificate) return of_certificate;
   if (oauth_error == "invalid_client" && asserts) return of_client(grant, svid, now);
   if (oauth_error == "invalid_client")
     return "the grant sends no client authentication, and the server wants one";

@@ -49,6 +49,20 @@ bool is_resource(std::string_view text) {
   return text.find(':') != std::string_view::npos && text.find('#') == std::string_view::npos;
 }
 
+Result<> check_svid_audience(const Grant& grant) {
+  if (uses_jwt_svid(grant)) return check_value("jwt_svid_audience", grant.svid_audience);
+  if (grant.svid_audience.empty()) return {};
+  return bad("jwt_svid_audience", "is of no use: the client proves itself by its certificate");
+}
+
+Result<> check_client_auth(const Grant& grant, const Url& server) {
+  if (grant.client_auth == ClientAuth::of_kind) return {};
+  if (grant.svid_role == SvidRole::client)
+    return bad("client_auth", "is tls_client_auth, and the JWT-SVID is no client beside it");
+  if (!server.tls) return bad("client_auth", "needs a token endpoint with https://");
+  return {};
+}
+
 Result<> check_exchange(const Grant& grant) {
   if (grant.kind != GrantKind::token_exchange) {
     if (!grant.requested_token_type.empty())
@@ -122,6 +136,16 @@ std::string_view to_string(AssertionType type) {
   return type == AssertionType::jwt_spiffe ? jwt_spiffe_urn : jwt_bearer_urn;
 }
 
+bool uses_jwt_svid(const Grant& grant) {
+  return grant.kind != GrantKind::client_credentials || grant.client_auth != ClientAuth::tls;
+}
+
+Result<ClientAuth> read_client_auth(std::string_view word) {
+  if (word.empty()) return ClientAuth::of_kind;
+  if (word == "tls_client_auth") return ClientAuth::tls;
+  return fail(Code::unsupported, "token grant: client_auth must be tls_client_auth, or left out");
+}
+
 Result<AssertionType> read_assertion_type(std::string_view urn) {
   if (urn.empty() || urn == jwt_bearer_urn) return AssertionType::jwt_bearer;
   if (urn == jwt_spiffe_urn) return AssertionType::jwt_spiffe;
@@ -143,7 +167,7 @@ Result<std::string> derive_svid_audience(std::string_view token_endpoint) {
 }
 
 Result<> check_grant(const Grant& grant) {
-  TRY(check_value("jwt_svid_audience", grant.svid_audience));
+  TRY(check_svid_audience(grant));
   TRY(check_list("audience", grant.audience));
   TRY(check_list("resource", grant.resource));
   TRY(check_list("scopes", grant.scopes));
@@ -159,18 +183,21 @@ Result<> check_grant(const Grant& grant) {
   if (grant.kind == GrantKind::raw_svid) {
     if (!grant.token_endpoint.empty() || !grant.issuer.empty())
       return bad("token_endpoint", "is not used with a raw JWT-SVID");
+    if (grant.client_auth != ClientAuth::of_kind)
+      return bad("client_auth", "is not used with a raw JWT-SVID");
     return {};
   }
   if (grant.token_endpoint.empty() == grant.issuer.empty())
     return bad("token_endpoint", "or issuer must be there, and not both");
-  if (!parse_url(grant.issuer.empty() ? grant.token_endpoint : grant.issuer))
-    return bad("token_endpoint", "must be https://HOST[:PORT][/PATH]");
-  return {};
+  const Result<Url> server = parse_url(grant.issuer.empty() ? grant.token_endpoint : grant.issuer);
+  if (!server) return bad("token_endpoint", "must be https://HOST[:PORT][/PATH]");
+  return check_client_auth(grant, *server);
 }
 
 Result<> check_audiences_apart(const std::vector<const Grant*>& grants) {
   std::map<std::string, std::string> origins;  // of each JWT-SVID audience
   for (const Grant* grant : grants) {
+    if (!uses_jwt_svid(*grant)) continue;
     std::string origin = "the upstream " + grant->svid_audience;
     if (grant->kind != GrantKind::raw_svid) {
       TRY_ASSIGN(origin, origin_of(*grant));
@@ -191,6 +218,7 @@ std::string cache_key(const Grant& grant, std::string_view spiffe_id) {
       framed(to_string(grant.assertion_type)) + framed(grant.client_id) + framed(grant.audience) +
       framed(grant.resource) + framed(grant.scopes) + framed(grant.requested_token_type);
   text += framed(std::to_string(static_cast<int>(grant.svid_role)));
+  text += framed(std::to_string(static_cast<int>(grant.client_auth)));
   text += framed(std::to_string(grant.lifetime.count()));
   text += framed(grant.aws);
   return hex(sha256(text));

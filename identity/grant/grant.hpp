@@ -27,13 +27,22 @@ enum class AssertionType { jwt_bearer, jwt_spiffe };
 // user's, which the caller brings.
 enum class SvidRole { subject, actor, client };
 
+// How the authorization server knows its client.
+enum class ClientAuth {
+  of_kind,  // by the JWT-SVID where the kind has it as client assertion, else not at all
+  tls       // by the certificate of the X.509-SVID (RFC 8705 section 2.1), and no assertion is sent
+};
+
 struct Grant {
   GrantKind kind = GrantKind::client_credentials;
+  ClientAuth client_auth = ClientAuth::of_kind;
   std::string token_endpoint;  // URL; empty for raw_svid
   std::string issuer;          // instead: its metadata names the token endpoint (RFC 8414)
-  std::string svid_audience;  // of the JWT-SVID: the authorization server's issuer, or the upstream
+  // Of the JWT-SVID: the authorization server's issuer, or the upstream; empty where none is used.
+  std::string svid_audience;
   AssertionType assertion_type = AssertionType::jwt_bearer;
-  std::string client_id;                                // sent only where it is not empty
+  // Sent where it is not empty; with ClientAuth::tls the SPIFFE ID is in its place.
+  std::string client_id;
   std::vector<std::string> audience, resource, scopes;  // RFC 8693, RFC 8707, RFC 6749
   SvidRole svid_role = SvidRole::subject;
   std::string requested_token_type;  // RFC 8693; empty: what the server chooses
@@ -47,8 +56,15 @@ std::string_view to_string(GrantKind kind);
 constexpr bool gives_keys(const Grant& grant) { return grant.kind == GrantKind::aws_web_identity; }
 std::string_view to_string(AssertionType type);  // the URN
 
+// Not client_credentials with a certificate: that proves nothing by a JWT-SVID.
+bool uses_jwt_svid(const Grant& grant);
+
 // Empty means jwt_bearer, as in the wire contract.  Errors: Code::unsupported.
 Result<AssertionType> read_assertion_type(std::string_view urn);
+
+// `tls_client_auth` (RFC 8705 section 2.1.1), or empty for what the kind has.  Errors:
+// Code::unsupported.
+Result<ClientAuth> read_client_auth(std::string_view word);
 
 // The audience of the JWT-SVID where none is configured: the issuer that a token endpoint's URL
 // shows, which is everything up to Keycloak's /realms/REALM, else the URL itself.

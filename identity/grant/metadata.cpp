@@ -32,15 +32,24 @@ Result<std::vector<std::string>> metadata_urls(std::string_view issuer) {
                                   origin + path + "/.well-known/openid-configuration"};
 }
 
-Result<std::string> parse_server_metadata(std::string_view text, std::string_view issuer) {
+Result<ServerMetadata> parse_server_metadata(std::string_view text, std::string_view issuer) {
   if (text.size() > metadata_limit) return refused("larger than 256 KiB");
   if (!check_json_object(text, limits)) return refused("no JSON object, or one beyond the limits");
   const auto document = nlohmann::json::parse(text, nullptr, false);
   if (text_of(document, "issuer") != issuer)
     return refused("it names another issuer than the one that was asked");
-  std::string endpoint = text_of(document, "token_endpoint");
-  if (!parse_url(endpoint)) return refused("it names no token endpoint");
-  return endpoint;
+  ServerMetadata metadata;
+  metadata.token_endpoint = text_of(document, "token_endpoint");
+  if (!parse_url(metadata.token_endpoint)) return refused("it names no token endpoint");
+  metadata.tls_token_endpoint = metadata.token_endpoint;
+  const auto aliases = document.find("mtls_endpoint_aliases");
+  if (aliases == document.end()) return metadata;
+  if (!aliases->is_object()) return refused("its mtls_endpoint_aliases are no object");
+  if (!aliases->contains("token_endpoint")) return metadata;
+  metadata.tls_token_endpoint = text_of(*aliases, "token_endpoint");
+  if (!parse_url(metadata.tls_token_endpoint))
+    return refused("its alias for clients with a certificate is no token endpoint");
+  return metadata;
 }
 
 }  // namespace keyward::identity

@@ -37,6 +37,14 @@ void add_exchange(Form& form, const Grant& grant, const GrantProofs& proofs) {
   form.add_some("requested_token_type", grant.requested_token_type);
 }
 
+// RFC 8705 section 2 demands it beside a certificate; that of an X.509-SVID is its SPIFFE ID
+// (draft-ietf-oauth-spiffe-client-auth).
+Result<std::string_view> client_id_of(const Grant& grant, const GrantProofs& proofs) {
+  if (grant.client_auth == ClientAuth::of_kind || !grant.client_id.empty()) return grant.client_id;
+  if (!proofs.tls_client.empty()) return proofs.tls_client;
+  return fail(Code::precondition, "token grant: there is no client whose certificate is presented");
+}
+
 }  // namespace
 
 Result<Secret> grant_form(const Grant& grant, const GrantProofs& proofs) {
@@ -46,11 +54,12 @@ Result<Secret> grant_form(const Grant& grant, const GrantProofs& proofs) {
     return fail(Code::precondition,
                 needs_subject ? "token grant: the exchange needs a token of the user's"
                               : "token grant: a user's token is not sent with this grant");
+  TRY_ASSIGN(const std::string_view client_id, client_id_of(grant, proofs));
   Form form;
   switch (grant.kind) {
     case GrantKind::client_credentials:
       form.add("grant_type", "client_credentials");
-      add_assertion(form, grant, proofs.svid);
+      if (uses_jwt_svid(grant)) add_assertion(form, grant, proofs.svid);
       break;
     case GrantKind::jwt_bearer:
       form.add("grant_type", jwt_bearer_grant);
@@ -65,7 +74,7 @@ Result<Secret> grant_form(const Grant& grant, const GrantProofs& proofs) {
     case GrantKind::aws_web_identity:
       return fail(Code::invalid, "token grant: STS is asked in a form of its own");
   }
-  form.add_some("client_id", grant.client_id);
+  form.add_some("client_id", client_id);
   add_each(form, "audience", grant.audience);
   add_each(form, "resource", grant.resource);
   form.add_some("scope", joined(grant.scopes));

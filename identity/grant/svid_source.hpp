@@ -1,9 +1,13 @@
 #pragma once
-// What token grants need from whoever can ask the SPIFFE Workload API; identity/spiffe fills it.
+// What proofs of identity are needed from whoever can ask the SPIFFE Workload API; identity/spiffe
+// fills it.
 
 #include <chrono>
+#include <map>
+#include <memory>
 #include <string>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "identity/jwt/jwt_svid.hpp"
@@ -27,6 +31,32 @@ class JwtSvidSource {
   // Blocks for at most `patience`; any thread.  Errors: see AgentVerdict.
   virtual Result<JwtSvid> fetch_jwt_svid(const JwtSvidRequest& request,
                                          std::chrono::milliseconds patience) = 0;
+};
+
+// What TLS needs: PEM, the leaf first.
+struct X509Svid {
+  std::string spiffe_id, certificates_pem, bundle_pem;
+  Secret key_pem;
+  TimePoint begins, expires;
+};
+
+class X509SvidSource {
+ public:
+  virtual ~X509SvidSource() = default;
+  // The current one, which the agent replaces in time.  Waits for at most `patience` where there is
+  // none and the agent may give one yet; any thread.  Errors: see AgentVerdict.
+  virtual Result<std::shared_ptr<const X509Svid>> x509_svid(std::chrono::milliseconds patience) = 0;
+};
+
+// Trust domain to its authorities, in PEM.
+using X509Bundles = std::map<std::string, std::string>;
+
+class X509BundleSource {
+ public:
+  virtual ~X509BundleSource() = default;
+  // The current ones, of the own trust domain and of federated ones.  As x509_svid() waits.
+  virtual Result<std::shared_ptr<const X509Bundles>> x509_bundles(
+      std::chrono::milliseconds patience) = 0;
 };
 
 // What an error of the agent's means for who asks again.

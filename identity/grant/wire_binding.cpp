@@ -22,9 +22,13 @@ Result<GrantKind> read_kind(const std::string& word) {
               "raw_svid or aws_web_identity");
 }
 
-Result<AssertionType> assertion_type_of(const WireCredential& credential, GrantKind kind) {
-  if (kind != GrantKind::client_credentials && !credential.client_assertion_type.empty())
-    return fail(Code::invalid, "token grant: client_assertion_type belongs to client_credentials");
+Result<AssertionType> assertion_type_of(const WireCredential& credential, const Grant& grant) {
+  const bool asserts =
+      grant.kind == GrantKind::client_credentials && grant.client_auth == ClientAuth::of_kind;
+  if (!asserts && !credential.client_assertion_type.empty())
+    return fail(Code::invalid,
+                "token grant: client_assertion_type belongs to client_credentials without "
+                "client_auth");
   return read_assertion_type(credential.client_assertion_type);
 }
 
@@ -34,7 +38,7 @@ Result<> set_audiences(const WireCredential& credential, Grant& grant) {
   grant.svid_audience =
       raw && !credential.audience.empty() ? credential.audience : credential.svid_audience;
   if (!raw && !credential.audience.empty()) grant.audience = {credential.audience};
-  if (raw || !grant.svid_audience.empty()) return {};
+  if (raw || !grant.svid_audience.empty() || !uses_jwt_svid(grant)) return {};
   if (gives_keys(grant) && credential.token_endpoint.empty()) {
     grant.svid_audience = aws_svid_audience;
     return {};
@@ -60,7 +64,8 @@ Result<std::string> token_endpoint_of(const WireCredential& credential, GrantKin
 Result<Grant> grant_of(const WireCredential& credential) {
   Grant grant;
   TRY_ASSIGN(grant.kind, read_kind(credential.grant_type));
-  TRY_ASSIGN(grant.assertion_type, assertion_type_of(credential, grant.kind));
+  TRY_ASSIGN(grant.client_auth, read_client_auth(credential.client_auth));
+  TRY_ASSIGN(grant.assertion_type, assertion_type_of(credential, grant));
   TRY(set_audiences(credential, grant));
   TRY_ASSIGN(grant.token_endpoint, token_endpoint_of(credential, grant.kind));
   grant.issuer = credential.issuer;
@@ -80,7 +85,8 @@ bool is_extended(const WireCredential& credential) {
   const bool plain = credential.grant_type.empty() ||
                      credential.grant_type == to_string(GrantKind::client_credentials);
   return !plain || !credential.issuer.empty() || !credential.client_id.empty() ||
-         !credential.requested_token_type.empty() || !credential.resources.empty();
+         !credential.requested_token_type.empty() || !credential.client_auth.empty() ||
+         !credential.resources.empty();
 }
 
 Result<GrantBinding> read_wire_grant(const WireCredential& credential) {

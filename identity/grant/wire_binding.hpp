@@ -20,7 +20,7 @@ struct WireCredential {
   std::int64_t cache_ttl_seconds = 0;
   bool has_overrides = false;  // the gateway expands them into entries of their own
   // Keyward's own fields.
-  std::string grant_type, issuer, client_id, requested_token_type;
+  std::string grant_type, issuer, client_id, requested_token_type, client_auth;
   std::vector<std::string> resources;
   bool cleartext = false;
   AwsGrant aws;

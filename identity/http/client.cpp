@@ -34,6 +34,17 @@ tl::unexpected<Error> unavailable(const Url& url, const std::string& what) {
   return fail(Code::unavailable, url.authority() + ": " + what);
 }
 
+// Also while the answer is read: a server of TLS 1.3 judges the client's certificate after the
+// client has ended its handshake.
+tl::unexpected<Error> broken(const HttpRequest& request, const ErrorCode& error) {
+  const std::string server = request.url.authority();
+  if (!refuses_certificate(error)) return unavailable(request.url, error.message());
+  if (request.certificate == nullptr)
+    return fail(Code::denied, server + ": wants a certificate of its client, and there is none");
+  return fail(Code::unauthenticated,
+              server + ": refuses the certificate of its client (" + error.message() + ")");
+}
+
 http::request<http::span_body<const char>> to_wire(const HttpRequest& request) {
   http::request<http::span_body<const char>> wire;
   wire.method_string(request.method);
@@ -65,13 +76,13 @@ asio::awaitable<Result<HttpResponse>> exchange(Stream& stream, const HttpSetting
                                                const HttpRequest& request) {
   const auto wire = to_wire(request);
   const auto [unsent, sent] = co_await http::async_write(stream, wire, waiting);
-  if (unsent) co_return unavailable(request.url, unsent.message());
+  if (unsent) co_return broken(request, unsent);
   beast::flat_buffer buffer(head_limit + settings.body_limit);
   http::response_parser<http::string_body> parser;
   parser.header_limit(head_limit);
   parser.body_limit(settings.body_limit);
   const auto [unread, size] = co_await http::async_read(stream, buffer, parser, waiting);
-  if (unread) co_return unavailable(request.url, unread.message());
+  if (unread) co_return broken(request, unread);
   auto& response = parser.get();
   co_return HttpResponse{
       static_cast<int>(response.result_int()), only_value(response, http::field::content_type),
@@ -84,6 +95,9 @@ asio::awaitable<Result<HttpResponse>> exchange_tls(beast::tcp_stream connection,
   asio::ssl::context context(asio::ssl::context::tls_client);
   if (Result<> trusted = trust(context, settings); !trusted)
     co_return tl::unexpected(trusted.error());
+  if (request.certificate != nullptr)
+    if (Result<> usable = present(context, *request.certificate); !usable)
+      co_return tl::unexpected(usable.error());
   beast::ssl_stream<beast::tcp_stream> stream(std::move(connection), context);
   const std::string& host = request.url.host;
   const bool is_name = !request.url.v6 && !is_v4_literal(host);
@@ -91,6 +105,7 @@ asio::awaitable<Result<HttpResponse>> exchange_tls(beast::tcp_stream connection,
     co_return fail(Code::internal, "TLS: cannot set the server's name");
   stream.set_verify_callback(asio::ssl::host_name_verification(host));
   const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::client, waiting);
+  if (refuses_certificate(refused)) co_return broken(request, refused);
   if (refused) co_return unavailable(request.url, "TLS: " + refused.message());
   if (!is_pinned(stream.native_handle(), settings.spki_pins))
     co_return fail(Code::denied, request.url.authority() +
@@ -169,6 +184,9 @@ Result<HttpResponse> send_http(const HttpSettings& settings, const HttpRequest& 
   if (!request.url.tls && !request.bearer.empty() && !is_loopback(request.url))
     return fail(Code::denied,
                 request.url.authority() + ": a token is not sent in clear text; use https://");
+  if (!request.url.tls && request.certificate != nullptr)
+    return fail(Code::denied,
+                request.url.authority() + ": a certificate is presented with https:// only");
   Result<HttpResponse> answer =
       fail(Code::timeout, request.url.authority() + ": no answer within " +
                               std::to_string(settings.deadline.count()) + " ms");

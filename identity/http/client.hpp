@@ -35,6 +35,12 @@ struct HttpSettings {
   std::function<Result<>(const netproxy::Address&)> may_dial;
 };
 
+// Of the client (RFC 8446 section 4.4.2), in PEM, the leaf first.
+struct ClientCertificate {
+  std::string certificates_pem;
+  Secret key_pem;
+};
+
 struct HttpHeader {
   std::string name;
   Secret value;
@@ -45,8 +51,9 @@ struct HttpRequest {
   std::string method = "GET";
   Secret bearer;  // empty: no authorization header.  Never sent without TLS beyond loopback.
   Secret body;    // empty: none
-  std::string content_type = "application/json";  // of the body
-  std::vector<HttpHeader> headers;                // besides the client's own, or instead of them
+  std::string content_type = "application/json";   // of the body
+  std::vector<HttpHeader> headers;                 // besides the client's own, or instead of them
+  const ClientCertificate* certificate = nullptr;  // for a server that asks for one; TLS only
 };
 
 struct HttpResponse {
@@ -57,6 +64,7 @@ struct HttpResponse {
 
 // Every answer of the server is one; what to make of its status is the caller's part.  Errors
 // (Code::unavailable, Code::timeout, Code::denied) name the server, never what was sent.
+// Code::unauthenticated: it refuses the client's certificate by a TLS alert.
 Result<HttpResponse> send_http(const HttpSettings& settings, const HttpRequest& request);
 
 }  // namespace keyward::identity

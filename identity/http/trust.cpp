@@ -1,9 +1,12 @@
 #include "identity/http/trust.hpp"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
+#include <array>
+#include <boost/asio/ssl/error.hpp>
 
 #include "base/bytes.hpp"
 
@@ -41,6 +44,29 @@ Result<> trust(asio::ssl::context& context, const HttpSettings& settings) {
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION);
   return {};
+}
+
+Result<> present(asio::ssl::context& context, const ClientCertificate& certificate) {
+  boost::system::error_code error;
+  (void)context.use_certificate_chain(asio::buffer(certificate.certificates_pem), error);
+  if (!error) {
+    const std::string_view key = certificate.key_pem.reveal();
+    (void)context.use_private_key(asio::buffer(key.data(), key.size()), asio::ssl::context::pem,
+                                  error);
+  }
+  if (error) return fail(Code::invalid, "the client's certificate: " + error.message());
+  return {};
+}
+
+bool refuses_certificate(const boost::system::error_code& error) {
+  if (error.category() != asio::error::get_ssl_category()) return false;
+  constexpr std::array alerts = {SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
+                                 SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED,
+                                 SSL_AD_CERTIFICATE_UNKNOWN, SSL_AD_UNKNOWN_CA,
+                                 SSL_AD_ACCESS_DENIED,       SSL_AD_CERTIFICATE_REQUIRED};
+  const int alert =
+      ERR_GET_REASON(static_cast<unsigned long>(error.value())) - SSL_AD_REASON_OFFSET;
+  return std::find(alerts.begin(), alerts.end(), alert) != alerts.end();
 }
 
 bool is_pinned(SSL* connection, const std::vector<Digest>& pins) {

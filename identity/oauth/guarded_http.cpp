@@ -3,7 +3,7 @@
 namespace keyward::identity {
 namespace {
 
-constexpr std::chrono::seconds refused_pause{60};
+constexpr std::chrono::seconds refused_pause{60}, refused_proof_pause{30};
 
 HttpSettings http_settings(const TokenClientSettings& settings, const Url& url) {
   HttpSettings http;
@@ -29,8 +29,10 @@ Result<HttpResponse> send_guarded(const TokenClientSettings& settings, const Htt
 }
 
 GrantFailure transport_failure(Error error) {
-  const bool away = error.code == Code::unavailable || error.code == Code::timeout;
-  return {std::move(error), "", away ? std::chrono::seconds(0) : refused_pause};
+  std::chrono::seconds pause = refused_pause;
+  if (error.code == Code::unavailable || error.code == Code::timeout) pause = {};
+  if (error.code == Code::unauthenticated) pause = refused_proof_pause;
+  return {std::move(error), "", pause};
 }
 
 }  // namespace keyward::identity

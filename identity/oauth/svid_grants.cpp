@@ -176,42 +176,64 @@ void SvidGrants::end(const Job& job, Proof proof) {
   tell(*job.question);
 }
 
-SvidGrants::Proof SvidGrants::prove(const Grant& grant) {
-  const JwtSvidRequest request{grant.svid_audience, settings_.spiffe_id};
-  Result<JwtSvid> svid = deps_.agent.fetch_jwt_svid(request, settings_.agent_patience);
-  if (!svid) return tl::unexpected(agent_failure(svid.error()));
-  Proof proof = prove_with(grant, *svid);
-  if (proof || proof.error().error.code != Code::unauthenticated) return proof;
-  // Another JWT-SVID may help; the agent gives the same one for half of its life.
-  const Result<JwtSvid> other = deps_.agent.fetch_jwt_svid(request, settings_.agent_patience);
-  if (!other || other->token.equals(svid->token.reveal())) return proof;
-  return prove_with(grant, *other);
+bool SvidGrants::Svids::same_as(const Svids& other) const {
+  return x509 == other.x509 && jwt.token.equals(other.jwt.token.reveal());
 }
 
-SvidGrants::Proof SvidGrants::prove_with(const Grant& grant, const JwtSvid& svid) {
-  const BootTime asked = deps_.clock.now();
+Result<SvidGrants::Svids> SvidGrants::svids_for(const Grant& grant) {
+  Svids svids;
+  if (uses_jwt_svid(grant)) {
+    TRY_ASSIGN(svids.jwt, deps_.agent.fetch_jwt_svid({grant.svid_audience, settings_.spiffe_id},
+                                                     settings_.agent_patience));
+  }
+  if (grant.client_auth == ClientAuth::of_kind) return svids;
+  if (deps_.certificates == nullptr)
+    return fail(Code::precondition, "the grant needs a certificate, and nobody gives any");
+  TRY_ASSIGN(svids.x509, deps_.certificates->x509_svid(settings_.agent_patience));
+  return svids;
+}
+
+SvidGrants::Proof SvidGrants::prove(const Grant& grant) {
+  const Result<Svids> svids = svids_for(grant);
+  if (!svids) return tl::unexpected(agent_failure(svids.error()));
+  Proof proof = prove_with(grant, *svids);
+  if (proof || proof.error().error.code != Code::unauthenticated) return proof;
+  // Others may help; the agent gives the same ones for half of their life.
+  const Result<Svids> others = svids_for(grant);
+  if (!others || others->same_as(*svids)) return proof;
+  return prove_with(grant, *others);
+}
+
+SvidGrants::Proof SvidGrants::prove_with(const Grant& grant, const Svids& svids) {
   if (grant.kind == GrantKind::raw_svid) {
-    const auto left = std::chrono::floor<seconds>(svid.claims.expires - deps_.wall.now());
-    return Proved{{svid.token.clone(), nullptr}, {left, grant.lifetime}, asked};
+    const auto left = std::chrono::floor<seconds>(svids.jwt.claims.expires - deps_.wall.now());
+    return Proved{{svids.jwt.token.clone(), nullptr}, {left, grant.lifetime}, deps_.clock.now()};
   }
-  if (gives_keys(grant)) return prove_to_sts(grant, svid);
-  std::optional<Secret> subject;
-  if (grant.kind == GrantKind::token_exchange && grant.svid_role != SvidRole::subject) {
-    if (deps_.subjects == nullptr)
-      return tl::unexpected(GrantFailure{
-          {Code::precondition, "the exchange needs a user's token, and there is no source of them"},
-          "",
-          misconfigured_pause});
-    Result<Secret> found = deps_.subjects->subject_for(grant);
-    if (!found) return tl::unexpected(GrantFailure{found.error(), "", seconds(0)});
-    subject = std::move(*found);
-  }
-  const Result<Secret> form = grant_form(grant, {svid.token, subject ? &*subject : nullptr});
+  if (gives_keys(grant)) return prove_to_sts(grant, svids.jwt);
+  if (grant.kind != GrantKind::token_exchange || grant.svid_role == SvidRole::subject)
+    return ask_with(grant, svids, nullptr);
+  if (deps_.subjects == nullptr)
+    return tl::unexpected(GrantFailure{
+        {Code::precondition, "the exchange needs a user's token, and there is no source of them"},
+        "",
+        misconfigured_pause});
+  const Result<Secret> subject = deps_.subjects->subject_for(grant);
+  if (!subject) return tl::unexpected(GrantFailure{subject.error(), "", seconds(0)});
+  return ask_with(grant, svids, &*subject);
+}
+
+SvidGrants::Proof SvidGrants::ask_with(const Grant& grant, const Svids& svids,
+                                       const Secret* subject) {
+  const BootTime asked = deps_.clock.now();
+  std::optional<ClientCertificate> certificate;
+  if (svids.x509) certificate = {svids.x509->certificates_pem, svids.x509->key_pem.clone()};
+  const std::string_view client = svids.x509 ? svids.x509->spiffe_id : std::string_view();
+  const Result<Secret> form = grant_form(grant, {svids.jwt.token, subject, client});
   if (!form) return tl::unexpected(GrantFailure{form.error(), "", misconfigured_pause});
-  auto granted = deps_.endpoint.ask(grant, *form);
+  auto granted = deps_.endpoint.ask(grant, *form, certificate ? &*certificate : nullptr);
   if (granted)
     return Proved{{std::move(granted->token), nullptr}, {granted->lifetime, grant.lifetime}, asked};
-  add_diagnosis(granted.error(), grant, svid.claims, deps_.wall.now());
+  add_diagnosis(granted.error(), grant, svids.jwt.claims, deps_.wall.now());
   return tl::unexpected(std::move(granted).error());
 }
 

@@ -43,8 +43,9 @@ struct GrantDeps {  // all outlive what uses them
   TokenEndpoint& endpoint;
   const Clock& wall;
   const MonotonicClock& clock;
-  SubjectTokens* subjects = nullptr;  // null: grants that need one fail
-  KeyIssuer* key_issuer = nullptr;    // null: grants of keys fail
+  SubjectTokens* subjects = nullptr;       // null: grants that need one fail
+  KeyIssuer* key_issuer = nullptr;         // null: grants of keys fail
+  X509SvidSource* certificates = nullptr;  // null: grants that present one fail
 };
 
 struct GrantSettings {
@@ -104,6 +105,11 @@ class SvidGrants {
     BootTime asked;
   };
   using Proof = tl::expected<Proved, GrantFailure>;
+  struct Svids {  // those that a grant uses
+    JwtSvid jwt;
+    std::shared_ptr<const X509Svid> x509;
+    bool same_as(const Svids& other) const;
+  };
 
   std::string key_of(const GrantBinding& binding) const;
   GrantCache::Look look(const std::string& key, const Grant& grant);
@@ -111,7 +117,9 @@ class SvidGrants {
   void end(const Job& job, Proof proof);
   static void tell(const Question& question);
   Proof prove(const Grant& grant);
-  Proof prove_with(const Grant& grant, const JwtSvid& svid);
+  Result<Svids> svids_for(const Grant& grant);
+  Proof prove_with(const Grant& grant, const Svids& svids);
+  Proof ask_with(const Grant& grant, const Svids& svids, const Secret* subject);
   Proof prove_to_sts(const Grant& grant, const JwtSvid& svid);
 
   const GrantDeps deps_;

@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "identity/grant/answer.hpp"
+#include "identity/grant/metadata.hpp"
 #include "identity/grant/transport.hpp"
 #include "identity/http/client.hpp"
 
@@ -18,8 +19,10 @@ namespace keyward::identity {
 class TokenEndpoint {
  public:
   virtual ~TokenEndpoint() = default;
-  // Blocks up to its own deadline; any thread.  Errors never hold what was sent.
-  virtual tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form) = 0;
+  // Blocks up to its own deadline; any thread.  Errors never hold what was sent.  `certificate`:
+  // presented to the server; null: none is.
+  virtual tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form,
+                                                       const ClientCertificate* certificate) = 0;
 };
 
 struct TokenClientSettings {
@@ -37,18 +40,21 @@ class TokenClient final : public TokenEndpoint {
 
   // One POST over one connection.  Where the grant names an issuer, its metadata is read first, and
   // again after an hour.
-  tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form) override;
+  tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form,
+                                               const ClientCertificate* certificate) override;
 
  private:
   Result<std::string> endpoint_of(const Grant& grant);
-  Result<std::string> discover(const std::string& issuer) const;
-  Result<HttpResponse> send(const std::string& url, const Secret& form) const;
+  Result<ServerMetadata> metadata_of(const std::string& issuer);
+  Result<ServerMetadata> discover(const std::string& issuer) const;
+  Result<HttpResponse> send(const std::string& url, const Secret& form,
+                            const ClientCertificate* certificate) const;
 
   const TokenClientSettings settings_;
   const Clock& wall_;
   const MonotonicClock& clock_;
   struct Discovered {
-    std::string token_endpoint;
+    ServerMetadata metadata;
     BootTime until;
   };
   std::mutex mutex_;  // guards what follows; not held while a server is asked

@@ -18,7 +18,7 @@ std::string target_of(const Url& url) {
 }
 
 Result<> check_tls_files(const GatewayEndpoint& endpoint) {
-  if (endpoint.ca_pem.empty())
+  if (endpoint.ca_pem.empty() && endpoint.spiffe_id.empty())
     return fail(Code::invalid,
                 "OPENSHELL_TLS_CA: must name the gateway's CA certificate; no other authority is "
                 "trusted");

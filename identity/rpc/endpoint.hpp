@@ -16,10 +16,12 @@ struct TlsFiles {
 struct GatewayEndpoint {
   std::string
       url;  // OPENSHELL_ENDPOINT: https://HOST:PORT, or http:// where HOST is a loopback address
-  std::string ca_pem;  // OPENSHELL_TLS_CA: the only trust; required with https
+  std::string ca_pem;  // OPENSHELL_TLS_CA: the only trust; required with https, unless there is a
+                       // spiffe_id
   std::string client_cert_pem, client_key_pem;  // optional pair
   std::string server_name;  // OPENSHELL_GATEWAY_TLS_SERVER_NAME; empty = the URL's host
-  TlsFiles files = {};      // where the three texts come from and are read anew (tls_files.hpp)
+  std::string spiffe_id;  // the gateway's, in place of a name; then a SPIFFE agent gives the trust
+  TlsFiles files = {};    // where the three texts come from and are read anew (tls_files.hpp)
 };
 
 struct GatewayTarget {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "identity/rpc/gateway_credentials.hpp"
 #include "identity/rpc/library_variables.hpp"
 #include "identity/rpc/tls_files.hpp"
 
@@ -31,56 +32,74 @@ grpc::ChannelArguments channel_arguments(const GatewayEndpoint& endpoint) {
   return arguments;
 }
 
-std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const GatewayEndpoint& endpoint,
-                                                              bool tls) {
-  if (!tls) return grpc::InsecureChannelCredentials();
-  return grpc::SslCredentials({endpoint.ca_pem, endpoint.client_key_pem, endpoint.client_cert_pem});
-}
-
-std::shared_ptr<grpc::Channel> connect(const GatewayEndpoint& endpoint,
-                                       const GatewayTarget& target) {
-  return grpc::CreateCustomChannel(target.target, channel_credentials(endpoint, target.tls),
-                                   channel_arguments(endpoint));
-}
+constexpr std::chrono::milliseconds agent_patience{3'000};
 
 }  // namespace
 
-Result<std::unique_ptr<GatewayChannel>> GatewayChannel::create(GatewayEndpoint endpoint) {
+Result<std::unique_ptr<GatewayChannel>> GatewayChannel::create(GatewayEndpoint endpoint,
+                                                               AgentTls agent) {
   TRY_ASSIGN(GatewayTarget target, gateway_target(endpoint));
   quiet_grpc();
   return std::unique_ptr<GatewayChannel>(
-      new GatewayChannel(std::move(endpoint), std::move(target)));
+      new GatewayChannel(std::move(endpoint), std::move(target), agent));
 }
 
-GatewayChannel::GatewayChannel(GatewayEndpoint endpoint, GatewayTarget target)
-    : target_(std::move(target)), endpoint_(std::move(endpoint)) {
-  use(connect(endpoint_, target_));
-}
+GatewayChannel::GatewayChannel(GatewayEndpoint endpoint, GatewayTarget target, AgentTls agent)
+    : target_(std::move(target)),
+      spiffe_id_(endpoint.spiffe_id),
+      agent_(agent),
+      endpoint_(std::move(endpoint)) {}
 
-void GatewayChannel::use(const std::shared_ptr<grpc::Channel>& channel) {
+void GatewayChannel::connect() {
+  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
+      target_.target, gateway_credentials(endpoint_, target_.tls), channel_arguments(endpoint_));
   stub_ = openshell::v1::OpenShell::NewStub(channel);
   driver_.emplace(channel);
 }
 
-std::shared_ptr<GatewayChannel::Stub> GatewayChannel::stub() {
+Result<std::shared_ptr<GatewayChannel::Stub>> GatewayChannel::stub() {
+  // Not under the lock: the first one waits.
+  if (!waited_.exchange(true)) (void)ask_agent(agent_, spiffe_id_, agent_patience);
   const std::lock_guard lock(mutex_);
-  if (target_.tls) follow_files();
+  const Result<AgentTlsNow> now = ask_agent(agent_, spiffe_id_, std::chrono::milliseconds(0));
+  if (!now) {
+    stub_.reset();
+    driver_.reset();
+    return tl::unexpected(now.error());
+  }
+  const bool other_files = target_.tls && follow_files();
+  const bool other_svid = follow_agent(*now);
+  if (stub_ && !other_files && !other_svid) return stub_;
+  if (other_files) log::info("tls_files_reloaded");
+  if (stub_ && other_svid) log::info("tls_svid_replaced");
+  connect();
   return stub_;
 }
 
-void GatewayChannel::follow_files() {
+// True: they hold others, which are used from now on.
+bool GatewayChannel::follow_files() {
   Result<std::optional<GatewayEndpoint>> changed = changed_tls(endpoint_);
   if (const bool refused = std::exchange(refused_, !changed); !changed) {
     if (!refused)
       log::warn("tls_files_refused",
                 {{"detail", changed.error().what}, {"effect", "those from before are used"}});
-    return;
+    return false;
   }
   std::optional<GatewayEndpoint>& next = *changed;
-  if (!next) return;
+  if (!next) return false;
   endpoint_ = std::move(*next);
-  use(connect(endpoint_, target_));
-  log::info("tls_files_reloaded");
+  return true;
+}
+
+bool GatewayChannel::follow_agent(const AgentTlsNow& now) {
+  if (now == from_agent_) return false;
+  from_agent_ = now;
+  if (now.client) {
+    endpoint_.client_cert_pem = now.client->certificates_pem;
+    endpoint_.client_key_pem = now.client->key_pem.reveal();
+  }
+  if (!now.authorities_pem.empty()) endpoint_.ca_pem = now.authorities_pem;
+  return true;
 }
 
 }  // namespace keyward::identity

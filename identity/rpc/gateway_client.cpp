@@ -127,12 +127,11 @@ class GrpcGatewayClient final : public GatewayClient {
   RpcResult<RefreshedToken> issue(const Secret& proof) override {
     const openshell::v1::IssueSandboxTokenRequest request;
     openshell::v1::IssueSandboxTokenResponse response;
-    const grpc::Status status = attempt(
+    TRY(attempt(
         [&](Stub& stub, grpc::ClientContext* context) {
           return stub.IssueSandboxToken(context, request, &response);
         },
-        proof);
-    if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
+        proof));
     return RefreshedToken{Secret::take(*response.mutable_token()),
                           TimePoint(std::chrono::milliseconds(response.expires_at_ms()))};
   }
@@ -142,23 +141,32 @@ class GrpcGatewayClient final : public GatewayClient {
   template <class Call>
   RpcResult<> call(const Call& one) {
     const auto token = slot_.get();
-    grpc::Status status = attempt(one, token->bearer);
-    if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
-      const auto current = slot_.get();
-      if (current != token) status = attempt(one, current->bearer);
-    }
-    if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
-    return {};
+    RpcResult<> done = attempt(one, token->bearer);
+    if (done || done.error().grpc_code != grpc_unauthenticated) return done;
+    const auto current = slot_.get();
+    return current == token ? done : attempt(one, current->bearer);
   }
 
   template <class Call>
-  grpc::Status attempt(const Call& one, const Secret& bearer) {
+  RpcResult<> attempt(const Call& one, const Secret& bearer) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + call_deadline);
     context.AddMetadata("authorization", "Bearer " + std::string(bearer.reveal()));
     const Registration registration(*this, context);
     const auto stub = channel_->stub();
-    return one(*stub, &context);
+    if (!stub) {
+      cancel_others(context);  // they use what the agent has taken back
+      return tl::unexpected(agent_rpc_error(stub.error(), url_));
+    }
+    const grpc::Status status = one(**stub, &context);
+    if (!status.ok()) return tl::unexpected(rpc_error(status, url_));
+    return {};
+  }
+
+  void cancel_others(const grpc::ClientContext& own) {
+    const std::lock_guard lock(calls_mutex_);
+    for (grpc::ClientContext* context : calls_)
+      if (context != &own) context->TryCancel();
   }
 
   static SandboxConfig config_of(const openshell::sandbox::v1::GetSandboxConfigResponse& response) {
@@ -212,8 +220,9 @@ class GrpcGatewayClient final : public GatewayClient {
 }  // namespace
 
 Result<std::unique_ptr<GatewayClient>> GatewayClient::connect(const GatewayEndpoint& endpoint,
-                                                              const TokenSlot& slot) {
-  TRY_ASSIGN(auto channel, GatewayChannel::create(endpoint));
+                                                              const TokenSlot& slot,
+                                                              AgentTls agent) {
+  TRY_ASSIGN(auto channel, GatewayChannel::create(endpoint, agent));
   return std::unique_ptr<GatewayClient>(
       std::make_unique<GrpcGatewayClient>(endpoint.url, std::move(channel), slot));
 }

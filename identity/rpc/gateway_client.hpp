@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "identity/grant/sandbox_grants.hpp"
+#include "identity/rpc/agent_tls.hpp"
 #include "identity/rpc/endpoint.hpp"
 #include "identity/token/slot.hpp"
 #include "identity/token/transport.hpp"
@@ -66,8 +67,9 @@ struct PushedLine {
 class GatewayClient : public RefreshTransport {
  public:
   // Does not dial: the first call does.  Before any thread of the process reads its environment.
+  // `agent`: what of its TLS a SPIFFE agent gives.
   static Result<std::unique_ptr<GatewayClient>> connect(const GatewayEndpoint& endpoint,
-                                                        const TokenSlot& slot);
+                                                        const TokenSlot& slot, AgentTls agent = {});
   virtual RpcResult<SandboxConfig> get_sandbox_config(const std::string& sandbox_id) = 0;
   virtual RpcResult<ProviderEnvironment> get_provider_environment(
       const std::string& sandbox_id) = 0;

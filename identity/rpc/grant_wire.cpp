@@ -34,6 +34,7 @@ identity::WireCredential from_wire(const v1::ProviderProfileCredential& credenti
   plain.issuer = grant.issuer();
   plain.client_id = grant.client_id();
   plain.requested_token_type = grant.requested_token_type();
+  plain.client_auth = grant.client_auth();
   plain.resources.assign(grant.resources().begin(), grant.resources().end());
   plain.cleartext = !grant.cleartext_endpoints().empty();
   plain.aws = aws_of(grant.aws());

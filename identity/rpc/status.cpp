@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/bytes.hpp"
+#include "identity/grant/svid_source.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -23,7 +24,11 @@ RpcError unavailable(std::string_view detail, std::string_view url) {
   const std::string gateway = "the gateway at " + std::string(url);
   if (contains(detail, "certificate verify failed") ||
       contains(detail, "CERTIFICATE_VERIFY_FAILED"))
-    return lasting(gateway + " has no certificate of the CA in OPENSHELL_TLS_CA");
+    return lasting(gateway +
+                   " has no certificate of the CA in OPENSHELL_TLS_CA, or of the trust domain in "
+                   "--gateway-spiffe-id");
+  if (contains(detail, "Custom verification check failed"))
+    return lasting(gateway + " is not the identity in --gateway-spiffe-id (" + shown(detail) + ")");
   if (contains(detail, "Hostname Verification Check failed") ||
       contains(detail, "is not in peer certificate"))
     return lasting(
@@ -49,6 +54,12 @@ RpcError rpc_error(const grpc::Status& status, std::string_view url) {
   if (code == grpc_deadline_exceeded)
     return {code, "the gateway at " + std::string(url) + " did not answer in time"};
   return {code, detail.empty() ? "the gateway refused without a reason" : shown(detail)};
+}
+
+RpcError agent_rpc_error(const Error& error, std::string_view url) {
+  return {grpc_unavailable,
+          "no certificates for the gateway at " + std::string(url) + ": " + error.what,
+          agent_verdict(error.code) == AgentVerdict::misconfigured};
 }
 
 }  // namespace keyward::identity

@@ -13,4 +13,8 @@ namespace keyward::identity {
 // the cause and the remedy, texts of the gateway are passed on, escaped and cut.
 RpcError rpc_error(const grpc::Status& status, std::string_view url);
 
+// There is no connection, because the SPIFFE agent gives no certificates for one.  Never a code by
+// which the gateway itself would speak; `lasting` where asking again does not help.
+RpcError agent_rpc_error(const Error& error, std::string_view url);
+
 }  // namespace keyward::identity

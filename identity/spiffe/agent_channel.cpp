@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "identity/rpc/library_variables.hpp"
+
 namespace keyward::identity {
 namespace {
 
@@ -28,7 +30,9 @@ std::shared_ptr<grpc::Channel> connect(const WorkloadEndpoint& endpoint) {
 
 }  // namespace
 
-AgentChannel::AgentChannel(WorkloadEndpoint endpoint) : endpoint_(std::move(endpoint)) {}
+AgentChannel::AgentChannel(WorkloadEndpoint endpoint) : endpoint_(std::move(endpoint)) {
+  quiet_grpc();
+}
 
 Result<AgentChannel::SocketFile> AgentChannel::look() const {
   struct stat found{};
@@ -54,9 +58,10 @@ Result<std::shared_ptr<AgentChannel::Stub>> AgentChannel::stub() {
   return stub_;
 }
 
-void mark_workload_call(grpc::ClientContext& context, std::chrono::milliseconds patience) {
+void mark_workload_call(grpc::ClientContext& context,
+                        std::optional<std::chrono::milliseconds> patience) {
   context.AddMetadata("workload.spiffe.io", "true");
-  context.set_deadline(std::chrono::system_clock::now() + patience);
+  if (patience) context.set_deadline(std::chrono::system_clock::now() + *patience);
 }
 
 }  // namespace keyward::identity

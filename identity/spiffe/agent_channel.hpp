@@ -19,6 +19,7 @@ class AgentChannel {
  public:
   using Stub = SpiffeWorkloadAPI::Stub;
 
+  // Does not dial.  Before any thread of the process reads its environment.
   explicit AgentChannel(WorkloadEndpoint endpoint);
 
   // For one call; any thread.  Errors: the path names no socket, or may not be looked at
@@ -46,6 +47,8 @@ class AgentChannel {
 };
 
 // One call's metadata: `workload.spiffe.io: true`, exactly once, without which no agent answers.
-void mark_workload_call(grpc::ClientContext& context, std::chrono::milliseconds patience);
+// Without `patience` it has no end of its own: a stream.
+void mark_workload_call(grpc::ClientContext& context,
+                        std::optional<std::chrono::milliseconds> patience = {});
 
 }  // namespace keyward::identity

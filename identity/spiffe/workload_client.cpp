@@ -7,7 +7,6 @@
 
 #include "base/crypto.hpp"
 #include "identity/jwt/spiffe_id.hpp"
-#include "identity/rpc/library_variables.hpp"
 #include "identity/spiffe/agent_status.hpp"
 
 namespace keyward::identity {
@@ -88,10 +87,8 @@ Result<JwtBundles> take_bundles(const JWTBundlesResponse& answer) {
 
 }  // namespace
 
-WorkloadClient::WorkloadClient(WorkloadEndpoint endpoint, const Clock& clock)
-    : clock_(clock), channel_(std::move(endpoint)) {
-  quiet_grpc();
-}
+WorkloadClient::WorkloadClient(AgentChannel& channel, const Clock& clock)
+    : clock_(clock), channel_(channel) {}
 
 Result<JwtSvid> WorkloadClient::fetch_jwt_svid(const JwtSvidRequest& request,
                                                milliseconds patience) {

@@ -17,9 +17,8 @@ using JwtBundles = std::map<std::string, JwkSet>;
 
 class WorkloadClient final : public JwtSvidSource {
  public:
-  // Does not dial: the first call does.  Before any thread of the process reads its environment.
-  // The clock outlives the client.
-  WorkloadClient(WorkloadEndpoint endpoint, const Clock& clock);
+  // Does not dial: the first call does.  Channel and clock outlive the client.
+  WorkloadClient(AgentChannel& channel, const Clock& clock);
 
   // While the agent is away or not ready, tries again until `patience` is over.  The answer must
   // hold exactly one JWT-SVID, for the identity that was asked for, and it must keep the rules of
@@ -36,7 +35,7 @@ class WorkloadClient final : public JwtSvidSource {
   Result<JwtBundles> ask_jwt_bundles(std::chrono::milliseconds patience);
 
   const Clock& clock_;
-  AgentChannel channel_;
+  AgentChannel& channel_;
 };
 
 }  // namespace keyward::identity

@@ -3,6 +3,7 @@
 #include "base/certificate.hpp"
 #include "base/key_pair.hpp"
 #include "identity/jwt/spiffe_id.hpp"
+#include "identity/jwt/svid_leaf.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -13,15 +14,6 @@ tl::unexpected<Error> refused(const std::string& why) {
   return fail(Code::denied, "X.509-SVID: " + why);
 }
 
-Result<> check_leaf(const CertificateFacts& leaf, std::string_view spiffe_id, TimePoint now) {
-  if (leaf.uris.size() != 1) return refused("its certificate has not exactly one URI");
-  if (leaf.uris[0] != spiffe_id) return refused("its certificate is another identity's");
-  if (leaf.is_ca) return refused("its certificate is an authority's");
-  if (now < leaf.begins) return refused("it is not valid yet");
-  if (now >= leaf.ends) return refused("it has expired");
-  return {};
-}
-
 }  // namespace
 
 Result<X509Svid> read_x509_svid(const X509SvidParts& parts, TimePoint now) {
@@ -29,7 +21,8 @@ Result<X509Svid> read_x509_svid(const X509SvidParts& parts, TimePoint now) {
   if (!id || id->path.empty()) return refused("it names no workload's SPIFFE ID");
   const auto leaf = read_certificate(parts.certificates);
   if (!leaf) return refused("it " + leaf.error().what);
-  TRY(check_leaf(*leaf, parts.spiffe_id, now));
+  if (const Result<> checked = check_svid_leaf(*leaf, parts.spiffe_id, now); !checked)
+    return refused(checked.error().what);
   auto chain = certificates_to_pem(parts.certificates, chain_limit);
   if (!chain) return refused("its chain " + chain.error().what);
   auto bundle = certificates_to_pem(parts.bundle, bundle_limit);
@@ -44,6 +37,22 @@ Result<X509Svid> read_x509_svid(const X509SvidParts& parts, TimePoint now) {
                   std::move(*key),
                   leaf->begins,
                   leaf->ends};
+}
+
+Result<X509Bundles> read_x509_bundles(const std::map<std::string_view, std::string_view>& bundles) {
+  const auto wrong = [](const std::string& why) {
+    return fail(Code::denied, "X.509 bundle: " + why);
+  };
+  if (bundles.empty()) return wrong("there is none");
+  X509Bundles read;
+  for (const auto& [name, der] : bundles) {
+    const auto id = parse_spiffe_id(name);
+    if (!id || !id->path.empty()) return wrong("its name is no trust domain");
+    auto pem = certificates_to_pem(der, bundle_limit);
+    if (!pem) return wrong("it " + pem.error().what);
+    read.emplace(id->trust_domain, std::move(*pem));
+  }
+  return read;
 }
 
 }  // namespace keyward::identity

@@ -9,6 +9,7 @@ import time
 from e2e.canary_test import PROGRAM, as_needles
 from e2e.suite import Case
 from e2e.support.keyward import ENVIRONMENT
+from e2e.support.machine import wait_until
 from e2e.support.spiffe import DOMAIN, ID
 from e2e.support.token_grants import ALPHA, BETA, GrantSandbox, Place
 
@@ -36,8 +37,8 @@ class GrantsCase(Case):
         """What the issuer, alpha and beta have logged since the last time."""
         return [server.seen() for server in self.place.servers()]
 
-    def sandbox(self, name):
-        sandbox = GrantSandbox(self.place, name)
+    def sandbox(self, name, *profile):
+        sandbox = GrantSandbox(self.place, name, *profile)
         self.addCleanup(sandbox.stop)
         return sandbox
 
@@ -190,6 +191,39 @@ class AgentTest(GrantsCase):
         self.refused(sandbox.ask(ALPHA), 502)
         self.told(sandbox, f"{self.place.address} is an internal address")
         self.assertEqual(self.seen(), [[], [], []])
+
+
+class CertificateTest(GrantsCase):
+    """The X.509-SVID's certificate in place of a JWT-SVID."""
+
+    def setUp(self):
+        super().setUp()
+        self.place.import_profile(name="certified", clientAuth="tls_client_auth")
+        self.addCleanup(self.place.refresh_bundle)
+
+    def test_it_is_presented_and_follows_the_agent(self):
+        sandbox = self.sandbox("certified", "certified").client()
+        self.place.agent.seen()
+        self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.assertEqual([call["method"] for call in self.place.agent.seen()["calls"]], ["FetchX509SVID"])
+        self.assertEqual([(line["client"], line["aud"]) for line in self.seen()[0]], [(ID, "alpha")])
+        self.assertEqual(self.place.recorded()[-2][:2], ("proof", "certificate"))
+        self.place.agent.say(do="authority")
+        authorities = self.place.agent.say(do="x509-bundle", domain=DOMAIN)["pem"].split("-----BEGIN")
+        self.place.machine.write(self.place.clients, "-----BEGIN" + authorities[-1])
+        self.place.issuer.restart()  # what the old authority has signed is not believed any more
+        self.answered(sandbox.ask_until(200, BETA, 60)[-1], "beta", "orders:read orders:write")
+
+    def test_one_that_the_agent_takes_back(self):
+        sandbox = self.sandbox("taken-back", "certified").client()
+        self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.place.agent.say(do="entries", entries=[])
+        self.place.agent.say(do="rotate")  # which sends anew: that there is none
+        wait_until(lambda: sandbox.events("agent_stream_ended"), 20, "the agent's refusal")
+        self.refused(sandbox.ask(BETA), 502)
+        self.told(sandbox, "register an entry")
+        self.place.agent.say(do="entries", entries=[{"id": ID}])
+        sandbox.ask_until(200, BETA, 60)
 
 
 class HidingTest(GrantsCase):

@@ -55,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(grant, answer);
   (void)derive_svid_audience(text);
   if (const auto urls = metadata_urls(text); urls && urls->size() != 2) std::abort();
-  if (const auto url = parse_server_metadata(text, "https://as.example"); url && url->empty())
+  const auto metadata = parse_server_metadata(text, "https://as.example");
+  if (metadata && (metadata->token_endpoint.empty() || metadata->tls_token_endpoint.empty()))
     std::abort();
   return 0;
 }

@@ -6,6 +6,7 @@ import _tree
 
 # A header that declares parsers -> the fuzz target that feeds it.
 TARGETS = {
+    "base/http_date.hpp": "http_date",
     "netproxy/http/head_parser.hpp": "http_head",
     "netproxy/http/chunked.hpp": "chunked",
     "netproxy/http/target.hpp": "http_head",
@@ -27,6 +28,7 @@ TARGETS = {
     "identity/grant/answer.hpp": "grant_answer",
     "identity/grant/metadata.hpp": "grant_answer",
     "identity/grant/wire_key.hpp": "wire_key",
+    "identity/spiffe/x509_svid.hpp": "x509_svid",
     "gateway/cli/credentials_file.hpp": "credentials_file",
     "gateway/config_file.hpp": "config_file",
 }

@@ -110,6 +110,17 @@ TEST_CASE("grant lint: what is served") {
          grant_of(p).set_issuer("https://login.example");
          grant_of(p).clear_token_endpoint();
        }},
+      {"a certificate",
+       [](Profile& p) {
+         grant_of(p).set_client_auth("tls_client_auth");
+         grant_of(p).set_client_id("alpha-client");
+       }},
+      {"a certificate beside a JWT-SVID",
+       [](Profile& p) {
+         grant_of(p).set_grant_type("token_exchange");
+         grant_of(p).set_client_auth("tls_client_auth");
+         grant_of(p).set_jwt_svid_audience("https://login.example");
+       }},
       {"http on this machine",
        [](Profile& p) {
          grant_of(p).set_token_endpoint("http://127.0.0.1:8080/token");
@@ -178,6 +189,30 @@ TEST_CASE("grant lint: what is refused, and where") {
          grant_of(p).set_grant_type("jwt_bearer");
          grant_of(p).set_client_assertion_type(
              "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe");
+       }},
+      {grant, [](Profile& p) { grant_of(p).set_client_auth("private_key_jwt"); }},
+      {grant,
+       [](Profile& p) {
+         grant_of(p).set_client_auth("tls_client_auth");
+         grant_of(p).set_client_assertion_type(
+             "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe");
+       }},
+      {grant,
+       [](Profile& p) {
+         grant_of(p).set_client_auth("tls_client_auth");
+         grant_of(p).set_jwt_svid_audience("https://login.example");
+       }},
+      {grant,
+       [](Profile& p) {
+         grant_of(p).set_client_auth("tls_client_auth");
+         grant_of(p).set_token_endpoint("http://127.0.0.1:8080/token");
+         grant_of(p).set_http_token_endpoint("loopback");
+       }},
+      {grant,
+       [](Profile& p) {
+         grant_of(p).set_client_auth("tls_client_auth");
+         grant_of(p).set_grant_type("raw_svid");
+         grant_of(p).clear_token_endpoint();
        }},
       {grant, [](Profile& p) { grant_of(p).clear_token_endpoint(); }},
       {grant, [](Profile& p) { grant_of(p).set_grant_type("raw_svid"); }},

@@ -193,6 +193,7 @@ TEST_CASE("grants: what a supervisor would read as something else stays here") {
          g.set_issuer("https://login.example");
          g.clear_token_endpoint();
        }},
+      {"client_auth", true, [](auto& g) { g.set_client_auth("tls_client_auth"); }},
       {"client_id", true, [](auto& g) { g.set_client_id("me"); }},
       {"resource", true, [](auto& g) { g.add_resources("https://alpha.example/"); }}};
   for (const auto& c : cases) {

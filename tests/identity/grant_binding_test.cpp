@@ -229,6 +229,33 @@ TEST_CASE("grant binding: what is refused when the table is built") {
   CHECK_FALSE(BindingTable::build({good, stranger}).has_value());
 }
 
+TEST_CASE("grant binding: each service gets raw JWT-SVIDs of its own") {
+  const auto raw = [](const std::string& identity, const std::string& host,
+                      const std::string& audience) {
+    GrantBinding made = binding(identity, {host, 443, ""});
+    made.grant.kind = GrantKind::raw_svid;
+    made.grant.token_endpoint.clear();
+    made.grant.audience.clear();
+    made.grant.svid_audience = audience;
+    return made;
+  };
+  const GrantBinding api = raw("p:a", "api.x.com", "x");
+  const auto shared = BindingTable::build({api, raw("p:b", "api.y.com", "x")});
+  REQUIRE_FALSE(shared.has_value());
+  for (const char* part : {"p:a", "p:b", "api.x.com", "api.y.com", "an audience of its own"}) {
+    CAPTURE(part);
+    CHECK(shared.error().what.find(part) != std::string::npos);
+  }
+  GrantBinding port = raw("p:b", "api.x.com", "x");
+  port.where.port = 8443;
+  CHECK_FALSE(BindingTable::build({api, port}).has_value());
+  CHECK(BindingTable::build({api, raw("p:b", "api.y.com", "y")}).has_value());
+  CHECK(BindingTable::build({api, raw("p:a", "uploads.x.com", "x")}).has_value());  // one service
+  GrantBinding path = raw("p:b", "api.x.com", "x");
+  path.where.path = "/v1/**";
+  CHECK(BindingTable::build({api, path}).has_value());
+}
+
 TEST_CASE("grant binding: overrides lie within their endpoint") {
   const GrantBinding defaults = binding("p:a", {});
   const std::vector<Selector> endpoints = {{"api.x.com", 443, ""}, {"*.y.com", 443, "/v1/**"}};

@@ -78,9 +78,25 @@ TEST_CASE("server metadata: of the issuer that was asked, and no other") {
             "https://as.example:8443/realms/a/.well-known/openid-configuration"});
   CHECK_FALSE(metadata_urls("https://as.example/?x").has_value());
   const std::string issuer = "https://as.example/a";
-  CHECK(parse_server_metadata(
-            R"({"issuer":"https://as.example/a","token_endpoint":"https://as.example/t"})", issuer)
-            .value() == "https://as.example/t");
+  const auto plain = parse_server_metadata(
+      R"({"issuer":"https://as.example/a","token_endpoint":"https://as.example/t"})", issuer);
+  CHECK(plain.value().token_endpoint == "https://as.example/t");
+  CHECK(plain->tls_token_endpoint == plain->token_endpoint);
+  const auto aliased = [&](const std::string& alias) {
+    return parse_server_metadata(
+        R"({"issuer":"https://as.example/a","token_endpoint":"https://as.example/t",)"
+        R"("mtls_endpoint_aliases":)" +
+            alias + "}",
+        issuer);
+  };
+  CHECK(aliased(R"({"token_endpoint":"https://tls.as.example/t"})").value().tls_token_endpoint ==
+        "https://tls.as.example/t");
+  CHECK(aliased(R"({"token_endpoint":"https://tls.as.example/t"})")->token_endpoint ==
+        "https://as.example/t");
+  CHECK(aliased("{}")->tls_token_endpoint == "https://as.example/t");
+  for (const char* bad : {R"("https://evil/t")", R"({"token_endpoint":"evil"})",
+                          R"({"token_endpoint":["https://evil/t"]})"})
+    CHECK_FALSE(aliased(bad).has_value());
   for (
       const char* bad :
       {"", "[]", "{}", R"({"issuer":"https://as.example/a"})",

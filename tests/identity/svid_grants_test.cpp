@@ -28,6 +28,26 @@ struct FakeAgent final : JwtSvidSource {
   }
 };
 
+struct FakeCertificates final : X509SvidSource {
+  std::mutex mutex;  // guards what follows
+  Result<std::shared_ptr<const X509Svid>> current = svid("one");
+  static std::shared_ptr<const X509Svid> svid(const std::string& name) {
+    X509Svid made;
+    made.spiffe_id = "spiffe://example.org/a";
+    made.certificates_pem = "certificate-" + name;
+    made.key_pem = Secret("key-" + name);
+    return std::make_shared<const X509Svid>(std::move(made));
+  }
+  void set(Result<std::shared_ptr<const X509Svid>> next) {
+    const std::lock_guard lock(mutex);
+    current = std::move(next);
+  }
+  Result<std::shared_ptr<const X509Svid>> x509_svid(std::chrono::milliseconds) override {
+    const std::lock_guard lock(mutex);
+    return current;
+  }
+};
+
 struct FakeEndpoint final : TokenEndpoint {
   using Answer = tl::expected<GrantedToken, GrantFailure>;
   std::atomic<int> asked{0};
@@ -37,10 +57,14 @@ struct FakeEndpoint final : TokenEndpoint {
   std::function<Answer(int)> answer = [](int number) {
     return Answer(GrantedToken{Secret("token" + std::to_string(number)), 600s, ""});
   };
-  Answer ask(const Grant&, const Secret& form) override {
+  std::vector<std::string> presented;  // certificate and key; empty: none
+  Answer ask(const Grant&, const Secret& form, const ClientCertificate* certificate) override {
     const int number = ++asked;
     const std::lock_guard lock(mutex);
     forms.emplace_back(form.reveal());
+    presented.push_back(certificate == nullptr ? ""
+                                               : certificate->certificates_pem + "/" +
+                                                     std::string(certificate->key_pem.reveal()));
     return answer(number);
   }
 };
@@ -54,6 +78,7 @@ struct FakeClock final : MonotonicClock {
 
 struct Fixture {
   FakeAgent agent;
+  FakeCertificates certificates;
   FakeEndpoint endpoint;
   FakeClock clock;
   SystemClock wall;
@@ -70,7 +95,8 @@ struct Fixture {
     settings.patience = 20s;
   }
   SvidGrants& made() {
-    if (!grants) grants.emplace(GrantDeps{agent, endpoint, wall, clock, nullptr}, settings);
+    if (!grants)
+      grants.emplace(GrantDeps{agent, endpoint, wall, clock, nullptr, &certificates}, settings);
     return *grants;
   }
   std::string ask() {
@@ -307,4 +333,46 @@ TEST_CASE_FIXTURE(
   SvidGrants with_users({agent, endpoint, wall, clock, &users}, settings);
   CHECK(with_users.token_for(binding)->value.reveal() == "token2");
   CHECK(has(endpoint.forms[1], "subject_token=user&"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: a certificate in place of a JWT-SVID") {
+  binding.grant.client_auth = ClientAuth::tls;
+  binding.grant.svid_audience.clear();
+  CHECK(ask() == "Bearer token1");
+  CHECK(agent.asked == 0);
+  CHECK(endpoint.presented == std::vector<std::string>{"certificate-one/key-one"});
+  CHECK(endpoint.forms[0] ==
+        "grant_type=client_credentials&client_id=spiffe%3A%2F%2Fexample.org%2Fa");
+  certificates.set(FakeCertificates::svid("two"));
+  binding.grant.scopes = {"other"};
+  CHECK(ask() == "Bearer token2");
+  CHECK(endpoint.presented.back() == "certificate-two/key-two");
+  binding.grant.kind = GrantKind::token_exchange;
+  binding.grant.svid_audience = "https://as.example";
+  CHECK(ask() == "Bearer token3");
+  CHECK(endpoint.presented.back() == "certificate-two/key-two");
+  CHECK(has(endpoint.forms.back(), "subject_token=svid-for-as.example"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: a refused certificate is tried anew only as another one") {
+  binding.grant.client_auth = ClientAuth::tls;
+  binding.grant.svid_audience.clear();
+  endpoint.answer = [this](int number) {
+    if (number == 2) certificates.set(FakeCertificates::svid("two"));
+    if (number <= 2) return FakeEndpoint::Answer(refused(Code::unauthenticated, "invalid_client"));
+    return FakeEndpoint::Answer(GrantedToken{Secret("token"), 600s, ""});
+  };
+  CHECK(has(ask(), "tls_client_auth"));
+  CHECK(endpoint.asked == 1);
+  binding.grant.scopes = {"other"};
+  CHECK(ask() == "Bearer token");
+  CHECK(endpoint.presented.back() == "certificate-two/key-two");
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: without a certificate nobody is asked") {
+  binding.grant.client_auth = ClientAuth::tls;
+  binding.grant.svid_audience.clear();
+  certificates.set(tl::unexpected(Error{Code::not_found, "no entry"}));
+  CHECK(has(ask(), "no entry"));
+  CHECK(endpoint.asked == 0);
 }

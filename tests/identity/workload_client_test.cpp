@@ -26,7 +26,8 @@ const SystemClock wall_clock;
 struct Fixture {
   tests::TestDirectory folder;
   std::string path = folder / "agent.sock";
-  WorkloadClient client{WorkloadEndpoint{path}, wall_clock};
+  AgentChannel channel{WorkloadEndpoint{path}};
+  WorkloadClient client{channel, wall_clock};
 
   Result<JwtSvid> fetch(std::chrono::milliseconds patience = 5s,
                         const std::string& id = workload_id) {

@@ -4,7 +4,8 @@
 //   {"socket", "id", "ca", "loopback", "cluster", "allowed": [RANGE], "pins": {AUTHORITY: [HEX]},
 //   "hosts": {NAME: [ADDRESS]},
 //    "deadline_ms", "connect_ms", "agent_ms", "patience_ms", "first_pause_s"}
-//   {"do":"svid", "audience", "patience_ms"}       {"do":"bundles", "patience_ms"} {"do":"x509"}
+//   {"do":"svid", "audience", "patience_ms"}       {"do":"bundles", "patience_ms"}
+//   {"do":"x509", "patience_ms"}                   {"do":"x509-bundles", "patience_ms"}
 //   {"do":"token", "grant": {...}, "style", "header"}      {"do":"held", ...} {"do":"withdraw"}
 // What goes well is {"ok":true,...}; what does not is {"ok":false,"code","verdict","error"}; both
 // say how long it took.
@@ -19,8 +20,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "identity/oauth/svid_grants.hpp"
-#include "identity/spiffe/workload_client.hpp"
-#include "identity/spiffe/x509_watcher.hpp"
+#include "identity/spiffe/agent.hpp"
 
 using namespace keyward;
 using namespace keyward::identity;
@@ -91,11 +91,14 @@ Result<GrantBinding> binding_of(const json& order) {
   grant.kind = kind_of(from.value("kind", ""));
   grant.token_endpoint = from.value("token_endpoint", "");
   grant.issuer = from.value("issuer", "");
-  grant.svid_audience = from.value("svid_audience", grant.issuer);
-  if (grant.svid_audience.empty()) {
-    TRY_ASSIGN(grant.svid_audience, derive_svid_audience(grant.token_endpoint));
-  }
   TRY_ASSIGN(grant.assertion_type, read_assertion_type(from.value("assertion_type", "")));
+  TRY_ASSIGN(grant.client_auth, read_client_auth(from.value("client_auth", "")));
+  if (uses_jwt_svid(grant)) {
+    grant.svid_audience = from.value("svid_audience", grant.issuer);
+    if (grant.svid_audience.empty()) {
+      TRY_ASSIGN(grant.svid_audience, derive_svid_audience(grant.token_endpoint));
+    }
+  }
   grant.client_id = from.value("client_id", "");
   grant.audience = from.value("audience", std::vector<std::string>());
   grant.resource = from.value("resource", std::vector<std::string>());
@@ -110,29 +113,30 @@ struct Probe {
   SystemClock wall;
   BootClock clock;
   std::string id;
-  std::unique_ptr<WorkloadClient> agent;
+  std::optional<SpiffeAgent> agent;
   std::unique_ptr<TokenClient> endpoint;
   std::optional<SvidGrants> grants;
-  std::optional<WorkloadEndpoint> socket;
-  std::optional<X509Watcher> watcher;
 
   Result<> configure(const json& config) {
-    TRY_ASSIGN(socket, parse_workload_endpoint("socket", config.value("socket", "")));
+    TRY_ASSIGN(const WorkloadEndpoint socket,
+               parse_workload_endpoint("socket", config.value("socket", "")));
     TRY_ASSIGN(TokenClientSettings settings, client_settings(config));
-    agent = std::make_unique<WorkloadClient>(*socket, wall);
     endpoint = std::make_unique<TokenClient>(std::move(settings), wall, clock);
     GrantSettings grant_settings;
     id = grant_settings.spiffe_id = config.value("id", "");
     grant_settings.agent_patience = milliseconds_of(config, "agent_ms", 5'000);
     grant_settings.patience = milliseconds_of(config, "patience_ms", 20'000);
     grant_settings.cache.first_pause = std::chrono::seconds(config.value("first_pause_s", 1));
-    grants.emplace(GrantDeps{*agent, *endpoint, wall, clock, nullptr}, std::move(grant_settings));
+    agent.emplace(socket, id, wall);
+    grants.emplace(GrantDeps{agent->tokens, *endpoint, wall, clock, nullptr, &agent->certificates},
+                   std::move(grant_settings));
     return {};
   }
 
   json svid(const json& order) {
-    const auto svid = agent->fetch_jwt_svid({order.value("audience", ""), order.value("id", id)},
-                                            milliseconds_of(order, "patience_ms", 5'000));
+    const auto svid =
+        agent->tokens.fetch_jwt_svid({order.value("audience", ""), order.value("id", id)},
+                                     milliseconds_of(order, "patience_ms", 5'000));
     if (!svid) return failure(svid.error());
     return {{"ok", true},
             {"id", svid->claims.spiffe_id},
@@ -142,7 +146,8 @@ struct Probe {
   }
 
   json bundles(const json& order) {
-    const auto bundles = agent->fetch_jwt_bundles(milliseconds_of(order, "patience_ms", 5'000));
+    const auto bundles =
+        agent->tokens.fetch_jwt_bundles(milliseconds_of(order, "patience_ms", 5'000));
     if (!bundles) return failure(bundles.error());
     json domains = json::object();
     for (const auto& [domain, keys] : *bundles)
@@ -150,15 +155,20 @@ struct Probe {
     return {{"ok", true}, {"domains", domains}};
   }
 
-  // The stream begins when it is first asked for.
   json x509(const json& order) {
-    if (!watcher) watcher.emplace(*socket, order.value("id", id), wall);
-    const auto svid = watcher->svid();
+    const auto svid = agent->certificates.x509_svid(milliseconds_of(order, "patience_ms", 0));
     if (!svid) return failure(svid.error());
     return {{"ok", true},
             {"id", (*svid)->spiffe_id},
             {"certificates", (*svid)->certificates_pem},
             {"bundle", (*svid)->bundle_pem}};
+  }
+
+  json x509_bundles(const json& order) {
+    const auto bundles =
+        agent->authorities.x509_bundles(milliseconds_of(order, "patience_ms", 5'000));
+    if (!bundles) return failure(bundles.error());
+    return {{"ok", true}, {"bundles", **bundles}};
   }
 
   json token(const json& order) {
@@ -180,6 +190,7 @@ struct Probe {
     if (what == "svid") return svid(order);
     if (what == "bundles") return bundles(order);
     if (what == "x509") return x509(order);
+    if (what == "x509-bundles") return x509_bundles(order);
     if (what == "token") return token(order);
     if (what == "held") return held(order);
     if (what != "withdraw") return failure({Code::invalid, "no such order"});

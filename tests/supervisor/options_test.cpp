@@ -11,10 +11,20 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+Options parsed(const std::vector<std::string>& arguments) {
+  auto options = parse_options(arguments);
+  REQUIRE_MESSAGE(options.has_value(), (options ? "" : options.error().what));
+  return std::move(*options);
+}
+
+std::string help_of(const std::vector<std::string>& arguments) {
+  return std::get<Answer>(parsed(arguments).action).text;
+}
+
+bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
 Words command_of(const Words& arguments) {
-  const auto parsed = parse_options(arguments);
-  REQUIRE_MESSAGE(parsed, (parsed ? "" : parsed.error().what));
-  return std::get<RunOptions>(parsed->action).command;
+  return std::get<RunOptions>(parsed(arguments).action).command;
 }
 
 Words joined(Words before, const Words& program) {
@@ -43,10 +53,10 @@ TEST_CASE("options: a program without the mark before it") {
 }
 
 TEST_CASE("options: the values of repeated options stay whole") {
-  const auto parsed = parse_options({"run", "--env", "A=[1, 2]", "--env", "B", "--hide", "/a,b",
-                                     "--hide", "[c]", "--", "/bin/true"});
-  REQUIRE(parsed);
-  const auto& run = std::get<RunOptions>(parsed->action);
+  const auto whole = parse_options({"run", "--env", "A=[1, 2]", "--env", "B", "--hide", "/a,b",
+                                    "--hide", "[c]", "--", "/bin/true"});
+  REQUIRE(whole);
+  const auto& run = std::get<RunOptions>(whole->action);
   CHECK(run.environment == Words{"A=[1, 2]", "B"});
   CHECK(run.hidden == Words{"/a,b", "[c]"});
   CHECK(run.command == Words{"/bin/true"});
@@ -55,4 +65,50 @@ TEST_CASE("options: the values of repeated options stay whole") {
 TEST_CASE("options: no program is an error") {
   CHECK_FALSE(parse_options({"run", "--policy", "p"}));
   CHECK_FALSE(parse_options({"run", "--policy", "p", "--"}));
+}
+
+TEST_CASE("options: doctor takes the options of a run, and no program") {
+  const auto doctor = std::get<DoctorOptions>(
+      parsed({"doctor", "--json", "--user", "agent", "--proxy-port", "4000", "--grant-range",
+              "cluster", "--gateway-client-identity", "spiffe"})
+          .action);
+  CHECK(doctor.json);
+  CHECK(doctor.run.user == "agent");
+  CHECK(doctor.run.proxy_port == 4000);
+  CHECK(doctor.run.grant_ranges == std::vector<std::string>{"cluster"});
+  CHECK(doctor.run.identity.client == ClientIdentity::spiffe);
+  CHECK_FALSE(parse_options({"doctor", "program"}).has_value());
+  CHECK_FALSE(parse_options({"doctor", "--nonsense"}).has_value());
+}
+
+TEST_CASE("options: what is no subcommand is a program") {
+  CHECK(std::get<RunOptions>(parsed({"--", "doctor"}).action).command ==
+        std::vector<std::string>{"doctor"});
+  CHECK(std::get<RunOptions>(parsed({"run", "--", "doctor", "--json"}).action).command ==
+        std::vector<std::string>{"doctor", "--json"});
+  CHECK_FALSE(parse_options({"run"}).has_value());
+}
+
+TEST_CASE("options: who the supervisor and its gateway are") {
+  const auto run =
+      std::get<RunOptions>(parsed({"run", "--spiffe-id", "spiffe://x/y", "--gateway-spiffe-id",
+                                   "spiffe://x/gateway", "--", "true"})
+                               .action);
+  CHECK(run.identity.spiffe_id == "spiffe://x/y");
+  CHECK(run.identity.gateway_spiffe_id == "spiffe://x/gateway");
+  CHECK(run.identity.client == ClientIdentity::files);
+  CHECK_FALSE(
+      parse_options({"run", "--gateway-client-identity", "token", "--", "true"}).has_value());
+  const auto debug = std::get<DebugRpcOptions>(
+      parsed({"debug-rpc", "show-token", "--gateway-client-identity", "spiffe"}).action);
+  CHECK(debug.identity.client == ClientIdentity::spiffe);
+}
+
+TEST_CASE("options: help lists what there is") {
+  const std::string all = help_of({"--help"});
+  for (const char* name : {"run", "debug-rpc", "doctor"}) CHECK(has(all, name));
+  const std::string doctor = help_of({"doctor", "--help"});
+  for (const char* part : {"--json", "--user", "Exit codes", "--gateway-spiffe-id"})
+    CHECK(has(doctor, part));
+  CHECK(has(help_of({"run", "--help"}), "--gateway-client-identity"));
 }

@@ -69,14 +69,18 @@ class Script:
 
 
 class Endpoint:
-    """A token endpoint on loopback; `script` may be replaced at any time."""
+    """A token endpoint on loopback; `script` may be replaced at any time.  With `clients`, authorities in PEM, a certificate of theirs is
+    demanded, and `certificates` has those that came."""
 
-    def __init__(self, script, certificate=None):
+    def __init__(self, script, certificate=None, clients=None):
         self.script, self.requests, self.connections = script, [], 0
-        self.context = None
+        self.context, self.certificates, self.refused = None, [], 0
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
+        if clients:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(cadata=clients)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.closed = threading.Event()
@@ -98,12 +102,24 @@ class Endpoint:
         try:
             connection.settimeout(20)
             if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
+                connection = self.secured(connection)
             with connection:
                 self.requests.append(self.read(connection))
                 self.answer(connection, self.script(self.requests[-1]) if callable(self.script) else self.script)
         except OSError:
             pass
+
+    def secured(self, connection):
+        with connection.dup() as raw:
+            try:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            except ssl.SSLError:
+                self.refused += 1
+                while raw.recv(65536):  # closed with something unread, it would be reset, and the alert lost
+                    continue
+                raise
+        self.certificates.append(connection.getpeercert())
+        return connection
 
     def read(self, connection):
         data = b""

@@ -13,6 +13,7 @@ from e2e.support.spiffe import DOMAIN, ID, Agent
 EXAMPLE = os.path.join(ROOT, "examples/spiffe-token-grant")
 LOGIN, ALPHA, BETA = ("login.grants.keyward.test", 8450), ("alpha.grants.keyward.test", 8451), ("beta.grants.keyward.test", 8452)
 ISSUER = f"https://{LOGIN[0]}:{LOGIN[1]}"
+ASSERTION = {"jwtSvidAudience": ISSUER, "clientAssertionType": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"}
 USER = "59301"
 # One request per line of standard input, one connection per place.  A connection that has ended is an error, and not opened again
 # behind the test's back; `local` tells one connection from another.
@@ -90,9 +91,10 @@ class Place:
         self.pki, self.address = world.pki, machine.network().there
         files = world.pki.issue(LOGIN[0], ALPHA[0], BETA[0])
         self.agent = Agent(machine, "grants-agent")
-        self.keys, self.bundle, self.record = (os.path.join(machine.secrets, name) for name in ("grants-keys", "grants-bundle", "grants-record"))
+        self.keys, self.bundle, self.record, self.clients = (
+            os.path.join(machine.secrets, f"grants-{name}") for name in ("keys", "bundle", "record", "clients"))
         self.refresh_bundle()
-        self.issuer = Server(machine, files, "issuer.py", "issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN, published=self.keys,
+        self.issuer = Server(machine, files, "issuer.py", "issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN, published=self.keys, clients=self.clients,
                              record=self.record, lifetime=300, services={"alpha": ["read"], "beta": ["orders:read", "orders:write"]}).start()
         self.alpha, self.beta = (
             Server(machine, files, "service.py", name, place, name=name, issuer=ISSUER, keys=self.keys, scopes=scopes).start()
@@ -108,11 +110,13 @@ class Place:
             raise RuntimeError(f"gateway {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def import_profile(self, beta_scopes=("orders:read", "orders:write")):
-        self.must("profile", "import", self.machine.write("grants-profile.json", json.dumps(profile(list(beta_scopes))), 0o644))
+    def import_profile(self, beta_scopes=("orders:read", "orders:write"), name="services", **grant):
+        text = json.dumps(profile(name, list(beta_scopes), grant or ASSERTION))
+        self.must("profile", "import", self.machine.write("grants-profile.json", text, 0o644))
 
     def refresh_bundle(self):
         self.machine.write(self.bundle, json.dumps(self.agent.say(do="bundle")["keys"]))
+        self.machine.write(self.clients, self.agent.say(do="x509-bundle", domain=DOMAIN)["pem"])
 
     def servers(self):
         return self.issuer, self.alpha, self.beta
@@ -125,22 +129,21 @@ class Place:
             return [tuple(line.split()) for line in file]
 
 
-def profile(beta_scopes):
+def profile(name, beta_scopes, proof):
     endpoints = [{"host": host, "port": port, "protocol": "rest", "access": "full"} for host, port in (ALPHA, BETA)]
-    grant = {"tokenEndpoint": ISSUER + "/token", "jwtSvidAudience": ISSUER, "audience": "alpha", "scopes": ["read"],
-             "clientAssertionType": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
+    grant = {"tokenEndpoint": ISSUER + "/token", **proof, "audience": "alpha", "scopes": ["read"],
              "audienceOverrides": [{"host": BETA[0], "audience": "beta", "scopes": beta_scopes}]}
-    return {"id": "services", "endpoints": endpoints, "credentials": [{"name": "token", "tokenGrant": grant}]}
+    return {"id": name, "endpoints": endpoints, "credentials": [{"name": "token", "tokenGrant": grant}]}
 
 
 class GrantSandbox:
     """One sandbox of the place, with a provider of its own."""
 
-    def __init__(self, place, name):
+    def __init__(self, place, name, profile_name="services"):
         machine = place.machine
         self.place, self.name, self.provider, self.process = place, name, f"services-{name}", None
         folder = machine.folder(f"grants-{name}", 0o700)
-        place.must("provider", "create", "services", self.provider)
+        place.must("provider", "create", profile_name, self.provider)
         token = os.path.join(folder, "sandbox.jwt")
         place.must("sandbox", "create", name, "--policy", place.policy, "--provider", self.provider, "--token-out", token)
         self.audit, self.log = os.path.join(machine.folder(f"grants-audit-{name}", 0o700), "audit.jsonl"), machine.log(f"grants-{name}")

@@ -9,7 +9,7 @@
 // State: sandboxes [ID], pods {SERVICE-ACCOUNT-TOKEN: ID}, config, environment and bundle (answers as they are), token_seconds,
 // old_token_dies, refuse_tokens, heartbeat_seconds, least_ping_ms, unknown_fields, deny {METHOD: {code, text, times}},
 // delay_ms {METHOD: N}, lose {METHOD: N}: the work is done N times and the answer does not arrive,
-// append {METHOD: HEX}: bytes behind each answer, refresh_answer: what a refresh answers instead of a new token.
+// ahead_seconds: how far its clock is ahead, as the date of a Health answer tells, append {METHOD: HEX}: bytes behind each answer, refresh_answer: what a refresh answers instead of a new token.
 // The record has one JSON line per call {"n", "method", "scheme", "token": FINGERPRINT, "metadata", "peer", "request"}, one per
 // outcome {"of": n, "code"} and one per message of a session {"of": n, "message"}.
 import { appendFileSync, readFileSync } from 'node:fs';

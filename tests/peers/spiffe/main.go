@@ -9,13 +9,19 @@
 //	{"do":"algorithm","name":"RS256"}                  a new key of that algorithm
 //	{"do":"fail","code":14,"text":"...","times":2}     the next calls end so; times 0: all of them, code 0: none
 //	{"do":"answer","name":"empty|doubled|other-id|other-sub|no-token|huge|long-hint"}  a wrong answer; "": the right one.  Of
-//	    X.509-SVIDs: "empty|other-id|two-uris|authority|signer|expired|wrong-key|broken-key|no-bundle|trailing"
+//	    X.509-SVIDs: "empty|other-id|two-uris|authority|signer|expired|wrong-key|broken-key|no-bundle|trailing"; of X.509
+//	    bundles: "empty|no-bundle|no-domain|trailing"
 //	{"do":"delay","milliseconds":100}
 //	{"do":"rotate"}     a new key; the bundle has the old ones as well; X.509-SVIDs are sent anew
 //	{"do":"stop"} {"do":"start"}    the server goes away with its socket, and comes back
 //	{"do":"replace"}    another server takes over the socket's name; the old one goes on
 //	{"do":"seen"}       what was asked so far
 //	{"do":"bundle"}     the JWK set of the trust domain
+//	{"do":"authority"}  another X.509 authority signs from now on; the bundle has the old ones as well, and X.509-SVIDs are sent anew
+//	{"do":"x509-bundle","domain":"..."}   its authorities, in PEM
+//	{"do":"federate","domain":"..."}      that trust domain's bundle is given as well
+//	{"do":"issue","id":"...","ttl":60,"name":"...","domain":"..."}   certificate and key of another workload, in PEM: what its own
+//	                    agent would give it; name spoils it as X.509-SVIDs are spoiled, domain is whose authority signs if not its own
 package main
 
 import (
@@ -29,6 +35,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -73,10 +80,15 @@ type agent struct {
 	answer    string
 	delay     time.Duration
 	calls     []call
-	accepted  int // connections
-	authority *x509.Certificate
-	root      *ecdsa.PrivateKey
-	changed   chan struct{} // closed when X.509-SVIDs are to be sent anew
+	accepted  int               // connections
+	roots     map[string][]root // of each trust domain that is given, the last one signs
+	changed   chan struct{}     // closed when X.509-SVIDs and bundles are to be sent anew
+}
+
+// An X.509 authority.
+type root struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
 }
 
 // Counts who connects: an agent attests each connection, so a client should keep one.
@@ -238,9 +250,9 @@ func (s *server) FetchJWTBundles(_ *workload.JWTBundlesRequest, stream workload.
 	return status.FromContextError(stream.Context().Err()).Err()
 }
 
-func (a *agent) certificate(template, parent *x509.Certificate, key *ecdsa.PrivateKey) []byte {
+func (r root) certify(template *x509.Certificate, key *ecdsa.PrivateKey) []byte {
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, a.root)
+	der, err := x509.CreateCertificate(rand.Reader, template, r.certificate, &key.PublicKey, r.key)
 	must(err)
 	return der
 }
@@ -251,13 +263,78 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-func (a *agent) makeAuthority() {
-	a.root = newKey()
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: "root of " + a.domain}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), URIs: uris("spiffe://" + a.domain)}
-	var err error
-	a.authority, err = x509.ParseCertificate(a.certificate(template, template, a.root))
+func (a *agent) addAuthority(domain string) {
+	key := newKey()
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: fmt.Sprintf("root %d of %s", len(a.roots[domain])+1, domain)}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		URIs: uris("spiffe://" + domain)}
+	certificate, err := x509.ParseCertificate(root{template, key}.certify(template, key))
 	must(err)
+	a.roots[domain] = append(a.roots[domain], root{certificate, key})
+}
+
+func (a *agent) signer(domain string) root {
+	all := a.roots[domain]
+	return all[len(all)-1]
+}
+
+func (a *agent) x509Bundle(domain string) (der []byte) {
+	for _, each := range a.roots[domain] {
+		der = append(der, each.certificate.Raw...)
+	}
+	return der
+}
+
+func (a *agent) x509Bundles(own bool) map[string][]byte {
+	bundles := map[string][]byte{}
+	for domain := range a.roots {
+		if own || domain != a.domain {
+			bundles["spiffe://"+domain] = a.x509Bundle(domain)
+		}
+	}
+	return bundles
+}
+
+// As SPIFFE servers make them: for both sides of TLS.
+func leaf(id string, ttl time.Duration) *x509.Certificate {
+	return &x509.Certificate{Subject: pkix.Name{Organization: []string{"SPIFFE"}}, KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(ttl), URIs: uris(id),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+}
+
+// By the authority of the trust domain, or of another one.
+func (a *agent) issue(o order) map[string]interface{} {
+	key := newKey()
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	must(err)
+	template := leaf(o.ID, time.Duration(o.TTL)*time.Second)
+	spoilLeaf(template, o.Name)
+	signer := o.Domain
+	if signer == "" {
+		signer = template.URIs[0].Host
+	}
+	der := a.signer(signer).certify(template, key)
+	return map[string]interface{}{"certificate": toPEM("CERTIFICATE", der), "key": toPEM("PRIVATE KEY", private)}
+}
+
+func spoilLeaf(template *x509.Certificate, how string) {
+	other := uris("spiffe://" + template.URIs[0].Host + "/somebody-else")
+	switch how {
+	case "other-id":
+		template.URIs = other
+	case "two-uris":
+		template.URIs = append(template.URIs, other...)
+	case "authority":
+		template.IsCA = true
+	case "signer":
+		template.KeyUsage |= x509.KeyUsageCertSign
+	case "expired":
+		template.NotAfter = time.Now().Add(-time.Second)
+	}
+}
+
+func toPEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
 func uris(ids ...string) (all []*url.URL) {
@@ -270,62 +347,78 @@ func uris(ids ...string) (all []*url.URL) {
 }
 
 func (a *agent) x509SVID(id string) *workload.X509SVID {
-	key, other := newKey(), "spiffe://"+a.domain+"/somebody-else"
-	template := &x509.Certificate{Subject: pkix.Name{Organization: []string{"SPIFFE"}}, KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Minute),
-		NotAfter: time.Now().Add(time.Hour), URIs: uris(id), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	switch a.answer {
-	case "other-id":
-		template.URIs = uris(other)
-	case "two-uris":
-		template.URIs = uris(id, other)
-	case "authority":
-		template.IsCA = true
-	case "signer":
-		template.KeyUsage |= x509.KeyUsageCertSign
-	case "expired":
-		template.NotAfter = time.Now().Add(-time.Second)
-	}
-	leaf := a.certificate(template, a.authority, key)
+	key, template := newKey(), leaf(id, time.Hour)
+	spoilLeaf(template, a.answer)
+	der := a.signer(a.domain).certify(template, key)
 	if a.answer == "wrong-key" {
 		key = newKey()
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	must(err)
-	svid := &workload.X509SVID{SpiffeId: id, X509Svid: leaf, X509SvidKey: private, Bundle: a.authority.Raw}
+	svid := &workload.X509SVID{SpiffeId: id, X509Svid: der, X509SvidKey: private, Bundle: a.x509Bundle(a.domain)}
 	switch a.answer {
 	case "broken-key":
 		svid.X509SvidKey = private[:20]
 	case "no-bundle":
 		svid.Bundle = nil
 	case "trailing":
-		svid.X509Svid = append(leaf, 0, 1)
+		svid.X509Svid = append(der, 0, 1)
 	}
 	return svid
 }
 
-func (s *server) FetchX509SVID(_ *workload.X509SVIDRequest, stream workload.SpiffeWorkloadAPI_FetchX509SVIDServer) error {
+// Sends what `message` makes, at once and whenever it has changed.
+func sendEach[M any](s *server, method string, ctx context.Context, send func(*M) error, message func() *M) error {
 	for {
-		if err := s.admit(stream.Context(), call{Method: "FetchX509SVID"}); err != nil {
+		if err := s.admit(ctx, call{Method: method}); err != nil {
 			return err
 		}
 		s.mutex.Lock()
-		response := &workload.X509SVIDResponse{}
+		response, changed := message(), s.changed
+		s.mutex.Unlock()
+		if err := send(response); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		case <-changed:
+		}
+	}
+}
+
+func (s *server) FetchX509SVID(_ *workload.X509SVIDRequest, stream workload.SpiffeWorkloadAPI_FetchX509SVIDServer) error {
+	return sendEach(s, "FetchX509SVID", stream.Context(), stream.Send, func() *workload.X509SVIDResponse {
+		response := &workload.X509SVIDResponse{FederatedBundles: s.x509Bundles(false)}
 		for _, each := range s.entries {
 			if s.answer != "empty" {
 				response.Svids = append(response.Svids, s.x509SVID(each.ID))
 			}
 		}
-		changed := s.changed
-		s.mutex.Unlock()
-		if err := stream.Send(response); err != nil {
-			return err
+		return response
+	})
+}
+
+func (s *server) FetchX509Bundles(_ *workload.X509BundlesRequest, stream workload.SpiffeWorkloadAPI_FetchX509BundlesServer) error {
+	return sendEach(s, "FetchX509Bundles", stream.Context(), stream.Send, func() *workload.X509BundlesResponse {
+		response := &workload.X509BundlesResponse{Bundles: s.x509Bundles(true)}
+		switch s.answer {
+		case "empty":
+			response.Bundles = nil
+		case "no-bundle":
+			response.Bundles["spiffe://"+s.domain] = nil
+		case "no-domain":
+			response.Bundles["spiffe://"+s.domain+"/workload"] = s.x509Bundle(s.domain)
+		case "trailing":
+			response.Bundles["spiffe://"+s.domain] = append(s.x509Bundle(s.domain), 0, 1)
 		}
-		select {
-		case <-stream.Context().Done():
-			return status.FromContextError(stream.Context().Err()).Err()
-		case <-changed:
-		}
-	}
+		return response
+	})
+}
+
+func (a *agent) sendAnew() {
+	close(a.changed)
+	a.changed = make(chan struct{})
 }
 
 // What listens at one moment.
@@ -363,6 +456,9 @@ type order struct {
 	Text         string                 `json:"text"`
 	Times        int                    `json:"times"`
 	Milliseconds int                    `json:"milliseconds"`
+	Domain       string                 `json:"domain"`
+	ID           string                 `json:"id"`
+	TTL          int                    `json:"ttl"`
 }
 
 func (l *listeners) obey(o order) map[string]interface{} {
@@ -387,8 +483,21 @@ func (l *listeners) obey(o order) map[string]interface{} {
 		a.rotate()
 	case "rotate":
 		a.rotate()
-		close(a.changed)
-		a.changed = make(chan struct{})
+		a.sendAnew()
+	case "authority":
+		a.addAuthority(a.domain)
+		a.sendAnew()
+	case "federate":
+		a.addAuthority(o.Domain)
+		a.sendAnew()
+	case "x509-bundle":
+		text := ""
+		for _, each := range a.roots[o.Domain] {
+			text += toPEM("CERTIFICATE", each.certificate.Raw)
+		}
+		return map[string]interface{}{"pem": text}
+	case "issue":
+		return a.issue(o)
 	case "fail":
 		a.failure, a.failures = status.New(o.Code, o.Text), o.Times
 		if o.Code == codes.OK {
@@ -424,9 +533,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: spiffe SOCKET TRUST-DOMAIN")
 		os.Exit(2)
 	}
-	a := &agent{domain: os.Args[2], algorithm: jose.ES256, changed: make(chan struct{})}
+	a := &agent{domain: os.Args[2], algorithm: jose.ES256, roots: map[string][]root{}, changed: make(chan struct{})}
 	a.rotate()
-	a.makeAuthority()
+	a.addAuthority(a.domain)
 	l := &listeners{agent: a, path: os.Args[1]}
 	l.start()
 	fmt.Println("{}")
