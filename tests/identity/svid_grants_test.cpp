@@ -96,7 +96,8 @@ struct Fixture {
   }
   SvidGrants& made() {
     if (!grants)
-      grants.emplace(GrantDeps{agent, endpoint, wall, clock, nullptr, &certificates}, settings);
+      grants.emplace(GrantDeps{agent, endpoint, wall, clock, nullptr, nullptr, &certificates},
+                     settings);
     return *grants;
   }
   std::string ask() {

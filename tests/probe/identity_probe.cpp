@@ -128,8 +128,9 @@ struct Probe {
     grant_settings.patience = milliseconds_of(config, "patience_ms", 20'000);
     grant_settings.cache.first_pause = std::chrono::seconds(config.value("first_pause_s", 1));
     agent.emplace(socket, id, wall);
-    grants.emplace(GrantDeps{agent->tokens, *endpoint, wall, clock, nullptr, &agent->certificates},
-                   std::move(grant_settings));
+    grants.emplace(
+        GrantDeps{agent->tokens, *endpoint, wall, clock, nullptr, nullptr, &agent->certificates},
+        std::move(grant_settings));
     return {};
   }
 
