@@ -104,6 +104,8 @@ Result<> check_keys(const Grant& grant) {
   if (!grant.audience.empty() || !grant.resource.empty() || !grant.scopes.empty())
     return bad("audience", "and resources and scopes are not asked of STS");
   if (!grant.client_id.empty()) return bad("client_id", "is not asked of STS");
+  if (grant.client_auth != ClientAuth::of_kind)
+    return bad("client_auth", "is of no use: STS takes the JWT-SVID");
   if (!grant.issuer.empty()) return bad("issuer", "is not asked for STS; token_endpoint names it");
   return check_aws_grant(grant.aws);
 }

@@ -191,6 +191,37 @@ class X509Test(SpiffeCase):
                 self.assertIn(said, refused["error"])
 
 
+class X509BundlesTest(SpiffeCase):
+    def test_they_follow_the_agent(self):
+        def count(answer):
+            return answer["bundles"][DOMAIN].count("BEGIN CERTIFICATE")
+        probe, partner = self.probe(), "partner-of-bundles.example"
+        first = probe.ask(do="x509-bundles")
+        self.assertNotIn(partner, first["bundles"])
+        self.agent.say(do="authority")
+        second = until(probe, 10, lambda answer: answer["ok"] and count(answer) > count(first), do="x509-bundles")
+        self.assertTrue(second["bundles"][DOMAIN].startswith(first["bundles"][DOMAIN]))
+        self.agent.say(do="federate", domain=partner)
+        third = until(probe, 10, lambda answer: partner in answer.get("bundles", {}), do="x509-bundles")
+        self.assertEqual(third["bundles"][partner], self.agent.say(do="x509-bundle", domain=partner)["pem"])
+        self.agent.say(do="stop")
+        self.assertEqual(probe.ask(do="x509-bundles")["bundles"], third["bundles"])
+        self.agent.say(do="start")
+        self.agent.say(do="fail", code=7, text="no identity issued")
+        self.agent.say(do="rotate")
+        gone = until(probe, 20, lambda answer: not answer["ok"], do="x509-bundles")
+        self.assertEqual(gone["verdict"], "not_registered", gone)
+
+    def test_wrong_ones(self):
+        for answer, said in (("empty", "there is none"), ("no-bundle", "holds no certificate"), ("no-domain", "no trust domain"),
+                             ("trailing", "what is no certificate")):
+            self.agent.say(do="answer", name=answer)
+            with self.subTest(answer=answer):
+                refused = self.probe().ask(do="x509-bundles")
+                self.assertEqual((refused["ok"], refused.get("verdict")), (False, "misconfigured"), refused)
+                self.assertIn(said, refused["error"])
+
+
 class ProviderTest(SpiffeCase):
     """npm's oidc-provider, which takes private_key_jwt by the letter."""
 

@@ -72,6 +72,7 @@ TEST_CASE("aws grant: what is refused") {
       {"aws.region or token_endpoint", [](W& w) { w.aws.region.clear(); }},
       {"aws.region", [](W& w) { w.aws.region = "EU/1"; }},
       {"aws.roles must be", [](W& w) { w.aws.roles.clear(); }},
+      {"client_auth", [](W& w) { w.client_auth = "tls_client_auth"; }},
       {"aws.roles must be", [](W& w) { w.aws.roles.resize(5, w.aws.roles[0]); }},
       {"role_arn", [](W& w) { w.aws.roles[0].arn = "role/reader"; }},
       {"role_arn", [](W& w) { w.aws.roles[0].arn += " x"; }},
