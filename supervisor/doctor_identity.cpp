@@ -24,7 +24,10 @@ constexpr seconds skew_limit = identity::clock_leeway;
 class Examination {
  public:
   Examination(const Config& config, const Clock& clock, Findings& findings)
-      : config_(config), clock_(clock), findings_(findings) {}
+      : config_(config),
+        gateway_(config.gateway ? &*config.gateway : nullptr),
+        clock_(clock),
+        findings_(findings) {}
 
   void look_at_token(SecretVariables& secrets);
   void look_at_gateway();
@@ -42,7 +45,7 @@ class Examination {
   void fix(const char* check, std::string detail) {
     findings_.push_back({check, Health::fix, std::move(detail), ""});
   }
-  const GatewaySettings& gateway() const { return *config_.gateway; }
+  const GatewaySettings& gateway() const { return *gateway_; }
 
   bool look_at_running_supervisor();
   void take(const TokenPtr& token, const std::string& from);
@@ -53,6 +56,7 @@ class Examination {
   void describe_agent(identity::SpiffeAgent& agent, const identity::X509Svid& svid);
 
   const Config& config_;
+  const GatewaySettings* const gateway_;  // null: what asks about it is not called
   const Clock& clock_;
   Findings& findings_;
   TokenPtr token_;  // null: none that this program could present
@@ -88,9 +92,10 @@ void Examination::look_at_token(SecretVariables& secrets) {
                                            gateway().token_file, gateway().kubernetes_token_file});
   if (!acquired) return fix("token", acquired.error().what);
   if (acquired->service_account) return take_service_account(gateway().kubernetes_token_file);
-  if (!acquired->file) return take(acquired->token, "OPENSHELL_SANDBOX_TOKEN");
+  const auto& file = acquired->file;
+  if (!file) return take(acquired->token, "OPENSHELL_SANDBOX_TOKEN");
   take(acquired->token, "OPENSHELL_SANDBOX_TOKEN_FILE");
-  if (const std::string obstacle = acquired->file->write_obstacle(); !obstacle.empty())
+  if (const std::string obstacle = file->write_obstacle(); !obstacle.empty())
     note("token", obstacle + ": a refreshed token is not kept, and a restart needs a new one");
 }
 
@@ -176,12 +181,13 @@ void Examination::describe_agent(identity::SpiffeAgent& agent, const identity::X
 }
 
 void Examination::look_at_agent() {
-  const auto endpoint = identity::find_workload_endpoint(config_.environment);
-  if (!endpoint) return refuse_agent(endpoint.error());
-  if (!*endpoint)
+  const auto looked = identity::find_workload_endpoint(config_.environment);
+  if (!looked) return refuse_agent(looked.error());
+  const std::optional<identity::WorkloadEndpoint>& endpoint = *looked;
+  if (!endpoint)
     return good("spiffe",
                 std::string("not used: ") + identity::workload_socket_variable + " is not set");
-  identity::SpiffeAgent agent(**endpoint, config_.options.identity.spiffe_id, clock_);
+  identity::SpiffeAgent agent(*endpoint, config_.options.identity.spiffe_id, clock_);
   const auto svid = agent.certificates.x509_svid(agent_patience);
   if (!svid) return refuse_agent(svid.error());
   describe_agent(agent, **svid);

@@ -165,6 +165,12 @@ Result<> add_grants(std::vector<identity::GrantBinding>& all, const Entry& entry
   return {};
 }
 
+Result<> add_keys(netproxy::Credentials& all, const Entry& entry, const std::string& path) {
+  TRY_ASSIGN(netproxy::BoundAwsCredentials keys, keys_of(entry, path));
+  all.aws.push_back(std::move(keys));
+  return {};
+}
+
 }  // namespace
 
 Result<LocalCredentials> parse_local_credentials(std::string_view text, const std::string& path) {
@@ -181,12 +187,8 @@ Result<LocalCredentials> parse_local_credentials(std::string_view text, const st
       if (fields == nullptr)
         return fail(Code::invalid, place(path, one) + ": expected a table [aws.NAME]");
       const Entry entry{std::string(name.str()), place(path, one), *fields};
-      if (fields->contains("web_identity_role")) {
-        TRY(add_grants(grants, entry, path));
-        continue;
-      }
-      TRY_ASSIGN(netproxy::BoundAwsCredentials keys, keys_of(entry, path));
-      credentials.keys.aws.push_back(std::move(keys));
+      TRY(fields->contains("web_identity_role") ? add_grants(grants, entry, path)
+                                                : add_keys(credentials.keys, entry, path));
     }
   }
   auto built = identity::BindingTable::build(std::move(grants));

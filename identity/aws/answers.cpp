@@ -113,7 +113,7 @@ Result<AwsKeys> parse_sts_answer(std::string_view xml) {
 }
 
 StsProblem sts_problem(std::string_view xml) {
-  const StsProblem unknown{"", "no reason was given"};
+  StsProblem unknown{"", "no reason was given"};
   pugi::xml_document document;
   if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default, pugi::encoding_utf8))
     return unknown;

@@ -62,10 +62,11 @@ tl::expected<GrantedKeys, GrantFailure> read_sts_answer(const GrantAnswerView& a
   if (!is_xml(answer.content_type)) return tl::unexpected(broken("its content type is not XML"));
   Result<AwsKeys> keys = parse_sts_answer(answer.body);
   if (!keys) return tl::unexpected(broken(keys.error().what));
-  if (!keys->expires || *keys->expires < now + seconds(1))
+  const std::optional<TimePoint>& expires = keys->expires;
+  if (!expires || *expires < now + seconds(1))
     return tl::unexpected(
         broken("its keys have ended already, or the clocks differ by more than their life"));
-  return GrantedKeys{std::move(keys->pair), *keys->expires};
+  return GrantedKeys{std::move(keys->pair), *expires};
 }
 
 std::string diagnose_web_identity(const GrantFailure& failure, const JwtSvidClaims& svid) {

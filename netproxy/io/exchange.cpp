@@ -76,8 +76,7 @@ Result<const BoundAwsCredentials*> bound_keys(const Exchange& exchange, TimePoin
 }
 
 // Keys of a grant are those that are bound, and there must be no others beside them.
-Answer<Signer> bind_granted(const Exchange& exchange, TimePoint now) {
-  const GrantedSigner& signer = *exchange.injection->signer;
+Answer<Signer> bind_granted(const Exchange& exchange, const GrantedSigner& signer, TimePoint now) {
   const auto others = bound_keys(exchange, now);
   if (others || others.error().code != Code::not_found)
     return tl::unexpected(credential_missing(
@@ -91,7 +90,10 @@ Answer<Signer> bind_granted(const Exchange& exchange, TimePoint now) {
 }
 
 Answer<Signer> bind_credentials(const Exchange& exchange, TimePoint now) {
-  if (exchange.injection && exchange.injection->signer) return bind_granted(exchange, now);
+  if (exchange.injection) {
+    const std::optional<GrantedSigner>& granted = exchange.injection->signer;
+    if (granted) return bind_granted(exchange, *granted, now);
+  }
   const auto found = bound_keys(exchange, now);
   if (!found) return tl::unexpected(credential_missing({Code::unavailable, found.error().what}));
   return Signer{&(*found)->keys, (*found)->provider};
