@@ -15,6 +15,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/log.hpp"
@@ -39,6 +40,11 @@ std::size_t size_of(const AuditEvent& event) {
          event.signing.size() + event.signing_service.size() + event.signing_region.size();
 }
 
+std::size_t size_of(const GrantEvent& event) {
+  return sizeof event + event.credential.size() + event.server.size() + event.workload.size() +
+         event.audience.size() + event.detail.size();
+}
+
 class JsonlAuditSink final : public AuditSink {
  public:
   JsonlAuditSink(UniqueFd fd, const Clock& clock) : fd_(std::move(fd)), clock_(clock) {
@@ -57,9 +63,18 @@ class JsonlAuditSink final : public AuditSink {
     writer_.join();
   }
 
-  void record(const AuditEvent& event) override {
-    const std::size_t size = size_of(event);
-    Waiting copy{clock_.now(), event};
+  void record(const AuditEvent& event) override { enqueue(event, size_of(event)); }
+  void record(const GrantEvent& event) override { enqueue(event, size_of(event)); }
+
+ private:
+  using Event = std::variant<AuditEvent, GrantEvent>;
+  struct Waiting {
+    TimePoint time;
+    Event event;
+  };
+
+  void enqueue(Event event, std::size_t size) {
+    Waiting copy{clock_.now(), std::move(event)};
     bool wake = false;
     {
       const std::lock_guard lock(mutex_);
@@ -73,12 +88,6 @@ class JsonlAuditSink final : public AuditSink {
     }
     if (wake) wake_.notify_one();
   }
-
- private:
-  struct Waiting {
-    TimePoint time;
-    AuditEvent event;
-  };
 
   void run() {
     // Signals belong to the main thread; a blocked SIGPIPE makes a closed pipe an error of write.
@@ -106,7 +115,9 @@ class JsonlAuditSink final : public AuditSink {
     lost_ += dropped;
     std::string text;
     for (const Waiting& waiting : batch) {
-      text += ocsf_line(waiting.event, ++sequence_, waiting.time);
+      text +=
+          std::visit([&](const auto& event) { return ocsf_line(event, ++sequence_, waiting.time); },
+                     waiting.event);
       text += '\n';
       if (text.size() >= write_size) lost_ += write_lines(std::exchange(text, {}));
     }

@@ -8,6 +8,8 @@ namespace keyward::netproxy {
 namespace {
 
 constexpr int http_activity = 4002, network_activity = 4001, application_error = 6008;
+constexpr int authentication = 3002, ticket_request = 4, ticket_renewal = 5, oauth_2 = 6,
+              other = 99;
 
 // OCSF 4002 activity_id.
 int http_activity_id(std::string_view method) {
@@ -140,6 +142,29 @@ std::string ocsf_line(const AuditEvent& event, std::uint64_t sequence, TimePoint
         .text("signing_region", event.signing_region)
         .text("key_id_end", event.key_id_end);
   if (event.audited) line.text("enforcement", "audit");
+  if (line.truncated()) line.text("truncated", "yes");
+  line.number("duration_us", event.microseconds).close();
+  return line.take();
+}
+
+std::string ocsf_line(const GrantEvent& event, std::uint64_t sequence, TimePoint time) {
+  const bool is_oauth = event.kind != "aws_web_identity";
+  Line line;
+  add_common(
+      line,
+      {authentication, 3, event.renewal ? ticket_renewal : ticket_request, event.granted ? 1 : 3},
+      sequence, time);
+  line.number("status_id", event.granted ? 1 : 2)
+      .text("status_detail", event.reason)
+      .text("message", event.detail);
+  line.number("auth_protocol_id", is_oauth ? oauth_2 : other)
+      .text("auth_protocol", is_oauth ? "OAuth 2.0" : "AWS STS");
+  line.open("user").text("uid", event.workload).number("type_id", 3).close();  // a system's
+  line.open("service").text("name", event.audience).close();
+  line.open("dst_endpoint").text("name", event.server).close();
+  line.open("unmapped").text("credential", event.credential).text("grant", event.kind);
+  if (event.granted) line.number("lifetime_seconds", event.lifetime_seconds);
+  line.text("key_id_end", event.key_id_end);
   if (line.truncated()) line.text("truncated", "yes");
   line.number("duration_us", event.microseconds).close();
   return line.take();

@@ -1,6 +1,6 @@
 #pragma once
 // The audit trail: one JSON line per decision (OCSF 1.8, classes 4001 Network Activity and 4002
-// HTTP Activity).
+// HTTP Activity), and per question for a token or keys of a grant (3002 Authentication).
 
 #include <cstdint>
 #include <string>
@@ -39,12 +39,27 @@ struct AuditEvent {
   bool audited = false;  // passed only because enforcement is audit
 };
 
+// A question for a token or keys of a grant, with what came of it.  Nothing that was sent or given.
+struct GrantEvent {
+  std::string credential;  // PROVIDER:CREDENTIAL
+  std::string kind;        // "client_credentials", "aws_web_identity" …
+  std::string server;      // that was asked, beside the agent; may be empty
+  std::string workload;    // SPIFFE ID, where one is configured
+  std::string audience;    // that the token is for, or the role whose keys they are
+  bool renewal = false;    // something was held meanwhile
+  bool granted = false;
+  std::string reason, detail;  // a machine word and the cause, where it was not granted
+  std::string key_id_end;      // of keys: the last four characters of their id
+  std::int64_t lifetime_seconds = 0, microseconds = 0;
+};
+
 // Any thread.  Never blocks a request: when the sink cannot keep up it counts what it drops and
 // says so in a record.
 class AuditSink {
  public:
   virtual ~AuditSink() = default;
   virtual void record(const AuditEvent& event) = 0;
+  virtual void record(const GrantEvent& event) = 0;
 };
 
 }  // namespace keyward::netproxy

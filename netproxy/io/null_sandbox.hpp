@@ -29,6 +29,7 @@ class NullSandbox {
   class NoAudit final : public AuditSink {
    public:
     void record(const AuditEvent&) override {}
+    void record(const GrantEvent&) override {}
   };
   class NoClients final : public ClientIdentity {
    public:

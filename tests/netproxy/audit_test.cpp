@@ -142,6 +142,45 @@ TEST_CASE("audit: a method outside the list is activity 99") {
   CHECK(json::parse(ocsf_line(event, 1, some_time))["type_uid"] == 400299);
 }
 
+TEST_CASE("audit: a question for a token is class 3002, and a renewal another activity") {
+  GrantEvent event;
+  event.credential = "shop:token";
+  event.kind = "client_credentials";
+  event.server = "https://login.example:443";
+  event.workload = "spiffe://example.org/a";
+  event.audience = "orders";
+  event.granted = true;
+  event.lifetime_seconds = 300;
+  event.microseconds = 1500;
+  json line = json::parse(ocsf_line(event, 7, some_time));
+  CHECK(line["class_uid"] == 3002);
+  CHECK(line["category_uid"] == 3);
+  CHECK(line["type_uid"] == 300204);
+  CHECK(line["status_id"] == 1);
+  CHECK(line["severity_id"] == 1);
+  CHECK(line["auth_protocol_id"] == 6);
+  CHECK(line["user"]["uid"] == "spiffe://example.org/a");
+  CHECK(line["service"]["name"] == "orders");
+  CHECK(line["dst_endpoint"]["name"] == "https://login.example:443");
+  CHECK(line["unmapped"] == json{{"credential", "shop:token"},
+                                 {"grant", "client_credentials"},
+                                 {"lifetime_seconds", 300},
+                                 {"duration_us", 1500}});
+  event.renewal = true;
+  event.granted = false;
+  event.kind = "aws_web_identity";
+  event.reason = "precondition";
+  event.detail = "STS answers\n{}\"";
+  line = json::parse(ocsf_line(event, 8, some_time));
+  CHECK(line["type_uid"] == 300205);
+  CHECK(line["status_id"] == 2);
+  CHECK(line["severity_id"] == 3);
+  CHECK(line["status_detail"] == "precondition");
+  CHECK(line["message"] == event.detail);
+  CHECK(line["auth_protocol"] == "AWS STS");
+  CHECK_FALSE(line["unmapped"].contains("lifetime_seconds"));
+}
+
 TEST_CASE("audit: foreign bytes can neither end a line nor a string") {
   AuditEvent event = put_object();
   event.path = "/x\",\"action_id\":1}\n{\"forged\":true}\r\\\x01\xff";
