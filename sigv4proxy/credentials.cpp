@@ -73,8 +73,8 @@ FetcherSettings fetcher_settings(const CredentialDeps& deps) {
   FetcherSettings settings;
   settings.http.ca_pem = deps.trust_pem;
   settings.http.deadline = service_deadline;
-  settings.http.resolve = [&names = deps.names](const std::string& host) {
-    return netproxy::look_up(names, host);
+  settings.http.resolve = [&names = deps.names](const std::string& host, const auto& stop) {
+    return netproxy::look_up(names, host, stop);
   };
   settings.region = deps.region;
   settings.sts_endpoint = variable(deps.environment, "AWS_ENDPOINT_URL_STS");

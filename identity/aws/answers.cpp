@@ -96,8 +96,10 @@ Result<TimePoint> parse_rfc3339(std::string_view text) {
 }
 
 Result<AwsKeys> parse_sts_answer(std::string_view xml) {
+  std::vector<char, ZeroizingAllocator<char>> text(xml.begin(), xml.end());  // which holds keys
   pugi::xml_document document;
-  if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default, pugi::encoding_utf8))
+  if (!document.load_buffer_inplace(text.data(), text.size(), pugi::parse_default,
+                                    pugi::encoding_utf8))
     return fail(Code::invalid, "the answer is not XML");
   const pugi::xml_node answer = document.document_element();  // AssumeRole…Response
   for (const pugi::xml_node result : answer.children()) {     // AssumeRole…Result

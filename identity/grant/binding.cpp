@@ -69,6 +69,13 @@ GrantBinding overridden(const GrantBinding& defaults, const GrantOverride& by) {
   return binding;
 }
 
+// The labels behind the last one that has a star.
+std::string_view fixed_end(std::string_view pattern) {
+  const std::string_view behind = pattern.substr(pattern.rfind('*') + 1);
+  const auto dot = behind.find('.');
+  return dot == std::string_view::npos ? std::string_view() : behind.substr(dot + 1);
+}
+
 // Keys of others than those that the policy names are not bound there.
 bool may_sign(const GrantBinding& binding, const RequestTarget& target) {
   return !gives_keys(binding.grant) || target.signer.empty() ||
@@ -83,9 +90,10 @@ std::string_view provider_of(const GrantBinding& binding) {
 
 Result<BindingTable> BindingTable::build(std::vector<GrantBinding> bindings) {
   std::vector<const Grant*> grants;
-  for (const GrantBinding& binding : bindings) {
+  for (GrantBinding& binding : bindings) {
     TRY(check_one(binding));
     grants.push_back(&binding.grant);
+    binding.key = cache_key(binding.grant);
   }
   TRY(check_audiences_apart(grants));
   TRY(check_raw_svids(bindings));
@@ -95,13 +103,41 @@ Result<BindingTable> BindingTable::build(std::vector<GrantBinding> bindings) {
   TRY(check_ambiguity(bindings));
   BindingTable table;
   table.bindings_ = std::move(bindings);
+  for (std::size_t i = 0; i < table.bindings_.size(); ++i) {
+    const std::string& host = table.bindings_[i].where.host;
+    const bool pattern = host.find('*') != std::string::npos;
+    (pattern ? table.patterns_[std::string(fixed_end(host))] : table.exact_[host]).push_back(i);
+  }
   return table;
+}
+
+// All that could select the host, the most specific first.
+BindingTable::Places BindingTable::candidates(std::string_view host) const {
+  Places places;
+  if (const auto exact = exact_.find(host); exact != exact_.end()) places = exact->second;
+  for (std::string_view end = host; !patterns_.empty() && !end.empty();) {
+    if (const auto found = patterns_.find(end); found != patterns_.end())
+      places.insert(places.end(), found->second.begin(), found->second.end());
+    const auto dot = end.find('.');
+    end = dot == std::string_view::npos ? std::string_view() : end.substr(dot + 1);
+  }
+  std::sort(places.begin(), places.end());
+  return places;
+}
+
+bool BindingTable::binds(std::string_view host, std::uint16_t port) const {
+  const Places places = candidates(host);
+  return std::any_of(places.begin(), places.end(), [&](std::size_t place) {
+    const Selector& where = bindings_[place].where;
+    return selects({where.host, where.port, ""}, {host, port, "/"});
+  });
 }
 
 Result<std::vector<const GrantBinding*>> BindingTable::select(const RequestTarget& target,
                                                               bool tls) const {
   std::vector<const GrantBinding*> chosen;
-  for (const GrantBinding& binding : bindings_) {
+  for (const std::size_t place : candidates(target.host)) {
+    const GrantBinding& binding = bindings_[place];
     const bool taken = std::any_of(chosen.begin(), chosen.end(), [&](const GrantBinding* each) {
       return each->inject.header == binding.inject.header;
     });

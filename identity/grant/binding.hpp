@@ -1,7 +1,7 @@
 #pragma once
 // Endpoint-bound token grants of one sandbox: an immutable table.  Pure.
 
-#include <memory>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,8 +17,9 @@ struct GrantBinding {
   std::string identity;  // PROVIDER:CREDENTIAL
   Injection inject;      // of keys: Authorization, where the signature goes
   Grant grant;
-  bool cleartext =
-      false;  // may go to an endpoint without TLS: loopback or in-cluster, and it says so
+  // May go to an endpoint without TLS: loopback or in-cluster, and it says so.
+  bool cleartext = false;
+  std::string key{};  // cache_key() of the grant, once the binding is in a table
   bool operator==(const GrantBinding&) const = default;
 };
 std::string_view provider_of(const GrantBinding& binding);  // lives as long as the binding
@@ -37,11 +38,18 @@ class BindingTable {
   // Code::denied where one of them would go out in clear text and may not.  Pointers live as long
   // as the table.
   Result<std::vector<const GrantBinding*>> select(const RequestTarget& target, bool tls) const;
+  // Is anything bound to some path there?
+  bool binds(std::string_view host, std::uint16_t port) const;
 
   const std::vector<GrantBinding>& bindings() const { return bindings_; }
 
  private:
+  using Places = std::vector<std::size_t>;  // in bindings_
+  using Index = std::map<std::string, Places, std::less<>>;
+  Places candidates(std::string_view host) const;
+
   std::vector<GrantBinding> bindings_;  // the most specific first
+  Index exact_, patterns_;              // by host, and by what a pattern has behind its last star
 };
 
 // What a profile says for one endpoint of its own, in place of its defaults.

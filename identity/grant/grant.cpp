@@ -213,12 +213,17 @@ Result<> check_audiences_apart(const std::vector<const Grant*>& grants) {
   return {};
 }
 
-std::string cache_key(const Grant& grant, std::string_view spiffe_id) {
-  std::string text =
-      framed("keyward token grant 1") + framed(spiffe_id) + framed(to_string(grant.kind)) +
-      framed(grant.token_endpoint) + framed(grant.issuer) + framed(grant.svid_audience) +
-      framed(to_string(grant.assertion_type)) + framed(grant.client_id) + framed(grant.audience) +
-      framed(grant.resource) + framed(grant.scopes) + framed(grant.requested_token_type);
+std::string server_of(const Grant& grant) {
+  const Result<std::string> origin = origin_of(grant);
+  return origin ? *origin : std::string();
+}
+
+std::string cache_key(const Grant& grant) {
+  std::string text = framed("keyward token grant 2") + framed(to_string(grant.kind)) +
+                     framed(grant.token_endpoint) + framed(grant.issuer) +
+                     framed(grant.svid_audience) + framed(to_string(grant.assertion_type)) +
+                     framed(grant.client_id) + framed(grant.audience) + framed(grant.resource) +
+                     framed(grant.scopes) + framed(grant.requested_token_type);
   text += framed(std::to_string(static_cast<int>(grant.svid_role)));
   text += framed(std::to_string(static_cast<int>(grant.client_auth)));
   text += framed(std::to_string(grant.lifetime.count()));

@@ -78,8 +78,11 @@ Result<> check_grant(const Grant& grant);
 // endpoint's origin are refused, since one of the two could use it at the other.
 Result<> check_audiences_apart(const std::vector<const Grant*>& grants);
 
-// Digest of everything that decides which token is asked for, and for whom: two grants with one key
-// share a token.
-std::string cache_key(const Grant& grant, std::string_view spiffe_id);
+// Whom a question goes to, beside the agent; empty: nobody.
+std::string server_of(const Grant& grant);
+
+// Digest of everything that decides which token is asked for: two grants with one key share a
+// token.
+std::string cache_key(const Grant& grant);
 
 }  // namespace keyward::identity

@@ -11,11 +11,13 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <iterator>
 
+#include "base/bytes.hpp"
 #include "identity/http/trust.hpp"
 
 namespace keyward::identity {
@@ -29,6 +31,7 @@ using ErrorCode = boost::system::error_code;
 
 constexpr std::size_t head_limit = 16 << 10;  // bytes
 constexpr auto waiting = asio::as_tuple(asio::use_awaitable);
+using WipedBody = http::basic_string_body<char, std::char_traits<char>, ZeroizingAllocator<char>>;
 
 tl::unexpected<Error> unavailable(const Url& url, const std::string& what) {
   return fail(Code::unavailable, url.authority() + ": " + what);
@@ -45,22 +48,54 @@ tl::unexpected<Error> broken(const HttpRequest& request, const ErrorCode& error)
               server + ": refuses the certificate of its client (" + error.message() + ")");
 }
 
-http::request<http::span_body<const char>> to_wire(const HttpRequest& request) {
-  http::request<http::span_body<const char>> wire;
-  wire.method_string(request.method);
-  wire.target(request.url.target);
-  wire.version(11);
-  wire.set(http::field::host, request.url.authority());
-  wire.set(http::field::user_agent, "keyward/" KEYWARD_VERSION);
+struct Field {
+  std::string_view name, value;
+};
+
+// The request's own fields come in place of ours.
+std::vector<Field> fields_of(const HttpRequest& request, const std::vector<Field>& ours) {
+  std::vector<Field> fields;
+  const auto is_given = [&](const Field& field) {
+    return std::any_of(request.headers.begin(), request.headers.end(), [&](const auto& header) {
+      return equals_ignoring_case(header.name, field.name);
+    });
+  };
+  for (const Field& field : ours)
+    if (!field.value.empty() && !is_given(field)) fields.push_back(field);
+  for (const HttpHeader& header : request.headers)
+    fields.push_back({header.name, header.value.reveal()});
+  return fields;
+}
+
+// As it is sent, and nowhere else: it may hold tokens, and no library makes copies of it.
+Result<Secret> to_wire(const HttpRequest& request) {
+  const std::string host = request.url.authority();
+  const bool sizes = !request.body.empty() || request.method == "POST" || request.method == "PUT";
+  const std::string size = sizes ? std::to_string(request.body.size()) : "";
+  Secret bearer;
+  if (!request.bearer.empty()) {
+    bearer.append("Bearer ");
+    bearer.append(request.bearer.reveal());
+  }
   // kube-apiserver answers 406 where keys are asked for without their type (RFC 7517 section 8.5).
-  wire.set(http::field::accept, "application/json, application/jwk-set+json");
-  wire.set(http::field::connection, "close");
-  if (!request.bearer.empty())
-    wire.set(http::field::authorization, "Bearer " + std::string(request.bearer.reveal()));
-  if (!request.body.empty()) wire.set(http::field::content_type, request.content_type);
-  for (const HttpHeader& header : request.headers) wire.set(header.name, header.value.reveal());
-  wire.body() = {request.body.reveal().data(), request.body.size()};
-  wire.prepare_payload();
+  const std::vector<Field> ours = {
+      {"Host", host},
+      {"User-Agent", "keyward/" KEYWARD_VERSION},
+      {"Accept", "application/json, application/jwk-set+json"},
+      {"Connection", "close"},
+      {"Authorization", bearer.reveal()},
+      {"Content-Type", request.body.empty() ? std::string_view() : request.content_type},
+      {"Content-Length", size}};
+  Secret wire(request.method + " " + request.url.target + " HTTP/1.1\r\n");
+  for (const Field& field : fields_of(request, ours)) {
+    if (std::any_of(field.value.begin(), field.value.end(), is_control))
+      return fail(Code::invalid, host + ": a field to be sent has control characters");
+    for (const std::string_view part :
+         {field.name, std::string_view(": "), field.value, std::string_view("\r\n")})
+      wire.append(part);
+  }
+  wire.append("\r\n");
+  wire.append(request.body.reveal());
   return wire;
 }
 
@@ -74,19 +109,22 @@ std::string only_value(const Fields& fields, http::field name) {
 template <class Stream>
 asio::awaitable<Result<HttpResponse>> exchange(Stream& stream, const HttpSettings& settings,
                                                const HttpRequest& request) {
-  const auto wire = to_wire(request);
-  const auto [unsent, sent] = co_await http::async_write(stream, wire, waiting);
+  const Result<Secret> wire = to_wire(request);
+  if (!wire) co_return tl::unexpected(wire.error());
+  const auto whole = asio::buffer(wire->reveal().data(), wire->size());
+  const auto [unsent, sent] = co_await asio::async_write(stream, whole, waiting);
   if (unsent) co_return broken(request, unsent);
-  beast::flat_buffer buffer(head_limit + settings.body_limit);
-  http::response_parser<http::string_body> parser;
+  beast::basic_flat_buffer<ZeroizingAllocator<char>> buffer(head_limit + settings.body_limit);
+  http::response_parser<WipedBody> parser;
   parser.header_limit(head_limit);
   parser.body_limit(settings.body_limit);
   const auto [unread, size] = co_await http::async_read(stream, buffer, parser, waiting);
   if (unread) co_return broken(request, unread);
   auto& response = parser.get();
-  co_return HttpResponse{
-      static_cast<int>(response.result_int()), only_value(response, http::field::content_type),
-      only_value(response, http::field::retry_after), std::move(response.body())};
+  co_return HttpResponse{static_cast<int>(response.result_int()),
+                         only_value(response, http::field::content_type),
+                         only_value(response, http::field::retry_after),
+                         std::string(response.body().begin(), response.body().end())};
 }
 
 asio::awaitable<Result<HttpResponse>> exchange_tls(beast::tcp_stream connection,
@@ -142,7 +180,7 @@ asio::awaitable<Result<Addresses>> find_addresses(const HttpSettings& settings, 
     if (!literal) co_return tl::unexpected(literal.error());
     co_return Addresses{*literal};
   }
-  if (settings.resolve) co_return settings.resolve(url.host);
+  if (settings.resolve) co_return settings.resolve(url.host, settings.stop);
   tcp::resolver resolver(co_await asio::this_coro::executor);
   const auto [unknown, found] =
       co_await resolver.async_resolve(url.host, std::to_string(url.port), waiting);
@@ -199,7 +237,9 @@ Result<HttpResponse> send_http(const HttpSettings& settings, const HttpRequest& 
                      else
                        answer = std::move(result);
                    });
+    const std::stop_callback gives_up(settings.stop, [&context] { context.stop(); });
     context.run_for(settings.deadline);
+    if (settings.stop.stop_requested()) answer = unavailable(request.url, "given up");
   } catch (const std::exception& failure) {  // of a library: nothing of ours throws
     return fail(Code::internal, request.url.authority() + ": " + failure.what());
   }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,9 @@
 namespace keyward::identity {
 
 using Addresses = std::vector<netproxy::Address>;
+// Blocks, but not once `stop` is requested.
+using ResolveName =
+    std::function<Result<Addresses>(const std::string& host, const std::stop_token& stop)>;
 
 struct HttpSettings {
   std::string ca_pem;                          // the only trust; empty: the system's authorities
@@ -29,10 +33,11 @@ struct HttpSettings {
   std::vector<Digest> spki_pins;
   // From a name to addresses; empty: as the system does, which static programs cannot.  An address
   // is dialled only where it is given by this; a literal is not asked for.
-  std::function<Result<Addresses>(const std::string& host)> resolve;
+  ResolveName resolve;
   // Asked for each address before one is dialled: one that is refused ends the request, and what
   // was checked is what is dialled.  Empty: every address.
   std::function<Result<>(const netproxy::Address&)> may_dial;
+  std::stop_token stop;  // once requested, requests fail at once (Code::unavailable)
 };
 
 // Of the client (RFC 8446 section 4.4.2), in PEM, the leaf first.

@@ -42,7 +42,7 @@ Result<> trust(asio::ssl::context& context, const HttpSettings& settings) {
   TRY(load_authorities(context, settings));
   context.set_verify_mode(asio::ssl::verify_peer);
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
   return {};
 }
 

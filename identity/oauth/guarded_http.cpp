@@ -25,6 +25,7 @@ Result<HttpResponse> send_guarded(const TokenClientSettings& settings, const Htt
   HttpSettings http = http_settings(settings, request.url);
   http.body_limit = limits.body;
   http.deadline = limits.deadline;
+  http.stop = limits.stop;
   return send_http(http, request);
 }
 

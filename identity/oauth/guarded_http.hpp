@@ -8,6 +8,7 @@ namespace keyward::identity {
 struct AnswerLimits {
   std::size_t body = 0;                   // bytes
   std::chrono::milliseconds deadline{0};  // for everything
+  std::stop_token stop;                   // as in HttpSettings
 };
 
 // To a URL that check_token_url has passed: its addresses are checked before one is dialled, and

@@ -46,7 +46,8 @@ tl::expected<GrantedKeys, GrantFailure> StsClient::ask(const HttpRequest& reques
   const std::chrono::milliseconds left = end - clock_.now();
   if (left.count() <= 0)
     return tl::unexpected(GrantFailure{{Code::timeout, "STS: no time is left for it"}, "", {}});
-  Result<HttpResponse> answer = send_guarded(settings_, request, {grant_answer_limit, left});
+  Result<HttpResponse> answer =
+      send_guarded(settings_, request, {grant_answer_limit, left, stop_.get_token()});
   if (!answer) return tl::unexpected(transport_failure(answer.error()));
   auto keys = read_sts_answer(
       {answer->status, answer->content_type, answer->retry_after, answer->body}, wall_.now());

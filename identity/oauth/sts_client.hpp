@@ -13,6 +13,8 @@ class StsClient final : public KeyIssuer {
 
   // The keys of the last role.  Nothing is kept in between.
   tl::expected<GrantedKeys, GrantFailure> assume(const Grant& grant, const JwtSvid& svid) override;
+  // For the end: what is under way fails at once, and so does what comes later.
+  void cancel() { stop_.request_stop(); }
 
  private:
   tl::expected<GrantedKeys, GrantFailure> ask(const HttpRequest& request, BootTime end) const;
@@ -20,6 +22,7 @@ class StsClient final : public KeyIssuer {
   const TokenClientSettings settings_;
   const Clock& wall_;
   const MonotonicClock& clock_;
+  std::stop_source stop_;
 };
 
 }  // namespace keyward::identity

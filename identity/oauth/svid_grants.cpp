@@ -1,5 +1,6 @@
 #include "identity/oauth/svid_grants.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <future>
@@ -42,31 +43,62 @@ void add_diagnosis(GrantFailure& failure, const Grant& grant, const JwtSvidClaim
   if (!cause.empty()) failure.error.what += ": " + cause;
 }
 
+GrantReport report_of(const Grant& grant) {
+  GrantReport report;
+  report.kind = to_string(grant.kind);
+  if (gives_keys(grant))
+    report.audience = grant.aws.roles.back().arn;
+  else
+    report.audience = grant.audience.empty() ? grant.svid_audience : grant.audience.front();
+  return report;
+}
+
+std::string key_id_end(const Granted& granted) {
+  if (!granted.keys) return "";
+  const std::string& id = granted.keys->pair.access_key_id;
+  return id.substr(id.size() - std::min<std::size_t>(4, id.size()));
+}
+
 }  // namespace
 
 SvidGrants::SvidGrants(GrantDeps deps, GrantSettings settings)
-    : deps_(deps), settings_(std::move(settings)), cache_(settings_.cache) {
-  for (unsigned i = 0; i < settings_.workers; ++i)
-    workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-}
+    : deps_(deps), settings_(std::move(settings)), cache_(settings_.cache) {}
 
 SvidGrants::~SvidGrants() {
   for (std::jthread& worker : workers_) worker.request_stop();
 }
 
-std::string SvidGrants::key_of(const GrantBinding& binding) const {
-  return cache_key(binding.grant, settings_.spiffe_id);
+// All are asked for by one identity, so the grant alone tells tokens apart.
+std::string SvidGrants::key_of(const GrantBinding& binding) {
+  return binding.key.empty() ? cache_key(binding.grant) : binding.key;
 }
 
 // With the lock held.  A flight that begins becomes a job.
-GrantCache::Look SvidGrants::look(const std::string& key, const Grant& grant) {
+GrantCache::Look SvidGrants::look(const std::string& key, const GrantBinding& binding) {
   GrantCache::Look seen = cache_.look(key, deps_.clock.now());
   if (!seen.begin) return seen;
   const auto question = std::make_shared<Question>();
   questions_[key] = question;
-  jobs_.push_back({*seen.begin, grant, question});
-  job_waits_.notify_one();
+  jobs_.push_back({*seen.begin, binding.grant, question, server_of(binding.grant), binding.identity,
+                   seen.token != nullptr});
+  start_worker();
   return seen;
+}
+
+// With the lock held, for a job that was added.  There are as many as were needed at once: for most
+// sandboxes one.
+void SvidGrants::start_worker() {
+  if (jobs_.size() > idle_ && workers_.size() < settings_.workers)
+    workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  job_waits_.notify_one();
+}
+
+// With the lock held: the first whose server may be asked.
+std::deque<SvidGrants::Job>::iterator SvidGrants::next_job() {
+  return std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) {
+    const auto asked = asked_.find(job.server);
+    return asked == asked_.end() || asked->second < settings_.per_server;
+  });
 }
 
 Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
@@ -85,19 +117,22 @@ Result<InjectedHeader> SvidGrants::token_for(const GrantBinding& binding) {
 HeldTokenPtr SvidGrants::held_for(const GrantBinding& binding) {
   const std::string key = key_of(binding);
   const std::lock_guard lock(mutex_);
-  return look(key, binding.grant).token;
+  return look(key, binding).token;
 }
 
 std::optional<Result<HeldTokenPtr>> SvidGrants::ask_for(const GrantBinding& binding, Done done) {
   const std::string key = key_of(binding);
   const std::lock_guard lock(mutex_);
-  GrantCache::Look seen = look(key, binding.grant);
+  GrantCache::Look seen = look(key, binding);
+  metrics_.count(seen.token    ? GrantServed::held
+                 : seen.failed ? GrantServed::refused
+                               : GrantServed::waited);
   if (seen.token) return std::move(seen.token);
   if (seen.failed) return fail_at(binding.identity, *seen.failed);
   const auto found = questions_.find(key);
   if (found == questions_.end())
     return fail(Code::internal, binding.identity + ": nobody asks for the token");
-  found->second->waiting.push_back({binding.identity, std::move(done)});
+  found->second->waiting.push_back({binding.identity, std::move(done), Steady::now()});
   return std::nullopt;
 }
 
@@ -118,8 +153,10 @@ bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const Injected
   const HeldTokenPtr held = cache_.held(key, now);
   if (!held) return false;
   const Result<InjectedHeader> current = write_header(binding.inject, held->token);
-  return current && current->value.equals(header.value.reveal()) &&
-         cache_.invalidate(key, *held, now);
+  const bool dropped =
+      current && current->value.equals(header.value.reveal()) && cache_.invalidate(key, *held, now);
+  if (dropped) metrics_.count_rejection();
+  return dropped;
 }
 
 void SvidGrants::keep_only(const BindingTable& table) {
@@ -140,28 +177,53 @@ void SvidGrants::keep_only(const BindingTable& table) {
 }
 
 void SvidGrants::work(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    std::unique_lock lock(mutex_);
-    if (!job_waits_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
-    if (stop.stop_requested()) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    ++idle_;
+    const bool found = job_waits_.wait(lock, stop, [this] { return next_job() != jobs_.end(); });
+    --idle_;
+    if (!found || stop.stop_requested()) return;
+    const auto next = next_job();
+    const Job job = std::move(*next);
+    jobs_.erase(next);
     if (job.question->done) continue;  // withdrawn: nobody is asked
+    ++asked_[job.server];
     lock.unlock();
-    try {
-      end(job, prove(job.grant));
-    } catch (const std::exception&) {  // of a library: this thread must go on
-      end(job, tl::unexpected(GrantFailure{
-                   {Code::internal, "the grant failed unexpectedly"}, "", misconfigured_pause}));
-    }
+    carry_out(job);
+    lock.lock();
+    if (--asked_[job.server] == 0) asked_.erase(job.server);
   }
 }
 
-void SvidGrants::end(const Job& job, Proof proof) {
-  {
+void SvidGrants::carry_out(const Job& job) {
+  const Steady::time_point began = Steady::now();
+  Proof proof = tl::unexpected(
+      GrantFailure{{Code::internal, "the grant failed unexpectedly"}, "", misconfigured_pause});
+  try {
+    proof = prove(job.grant);
+  } catch (const std::exception&) {  // of a library: this thread must go on
+  }
+  GrantReport report = report_of(job.grant);
+  report.credential = job.identity;
+  report.server = job.server;
+  report.workload = settings_.spiffe_id;
+  report.renewal = job.renewal;
+  report.took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - began);
+  if (proof) {
+    report.lifetime = proof->life.answered;
+    report.key_id_end = key_id_end(proof->granted);
+  } else {
+    report.error = proof.error().error;
+  }
+  end(job, std::move(proof), std::move(report));
+}
+
+void SvidGrants::end(const Job& job, Proof proof, GrantReport report) {
+  const bool withdrawn = [&] {
     const std::lock_guard lock(mutex_);
+    metrics_.count(report);
     const auto found = questions_.find(job.flight.key);
-    if (found == questions_.end() || found->second != job.question) return;  // withdrawn
+    if (found == questions_.end() || found->second != job.question) return true;
     if (proof) {
       job.question->token = cache_.succeeded(job.flight, std::move(proof->granted), proof->life,
                                              {proof->asked, chance()});
@@ -170,10 +232,22 @@ void SvidGrants::end(const Job& job, Proof proof) {
       cache_.failed(job.flight, proof.error().error, proof.error().pause,
                     {deps_.clock.now(), chance()});
     }
+    const Steady::time_point now = Steady::now();
+    for (const Waiting& each : job.question->waiting)
+      metrics_.count_wait(std::chrono::duration_cast<std::chrono::microseconds>(now - each.since));
     job.question->done = true;
     questions_.erase(found);
-  }
-  tell(*job.question);
+    return false;
+  }();
+  if (deps_.observer != nullptr) deps_.observer->answered(report);
+  if (!withdrawn) tell(*job.question);
+}
+
+std::string SvidGrants::metrics() const {
+  const std::lock_guard lock(mutex_);
+  std::size_t asked = 0;
+  for (const auto& [server, count] : asked_) asked += count;
+  return metrics_.text({cache_.size(), jobs_.size(), asked});
 }
 
 bool SvidGrants::Svids::same_as(const Svids& other) const {

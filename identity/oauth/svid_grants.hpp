@@ -16,6 +16,7 @@
 #include "identity/grant/binding.hpp"
 #include "identity/grant/cache.hpp"
 #include "identity/grant/svid_source.hpp"
+#include "identity/oauth/grant_reports.hpp"
 #include "identity/oauth/token_client.hpp"
 
 namespace keyward::identity {
@@ -46,13 +47,16 @@ struct GrantDeps {  // all outlive what uses them
   SubjectTokens* subjects = nullptr;       // null: grants that need one fail
   KeyIssuer* key_issuer = nullptr;         // null: grants of keys fail
   X509SvidSource* certificates = nullptr;  // null: grants that present one fail
+  GrantObserver* observer = nullptr;       // null: nobody is told
 };
 
 struct GrantSettings {
   std::string spiffe_id;                            // empty: the only one that the agent has for us
   std::chrono::milliseconds patience{10'000};       // of one request for its token
   std::chrono::milliseconds agent_patience{5'000};  // of one question to the agent
-  unsigned workers = 4;  // so many servers are asked at once, whatever the sandboxed program does
+  // So many questions are under way at once, to one server and in all, whatever the sandboxed
+  // program does: a server that hangs holds up its own tokens only.
+  unsigned per_server = 4, workers = 32;
   CacheRules cache;
 };
 
@@ -61,7 +65,7 @@ class SvidGrants {
   SvidGrants(GrantDeps deps, GrantSettings settings);
   SvidGrants(const SvidGrants&) = delete;
   SvidGrants& operator=(const SvidGrants&) = delete;
-  ~SvidGrants();  // waits for the questions that are under way
+  ~SvidGrants();  // waits for the questions that are under way; who owns `deps` ends them before
 
   // The header with the token.  Blocks for at most settings.patience; any thread.  Requests for one
   // token share one question, and who gives up waiting does not end it.  An error is why there is
@@ -82,10 +86,14 @@ class SvidGrants {
   // From now on only these: the tokens of all others are forgotten at once.
   void keep_only(const BindingTable& table);
 
+  std::string metrics() const;  // in Prometheus' text format
+
  private:
+  using Steady = std::chrono::steady_clock;
   struct Waiting {  // of ask_for
     std::string identity;
     Done done;
+    Steady::time_point since;
   };
   struct Question {
     bool done = false;
@@ -98,6 +106,8 @@ class SvidGrants {
     GrantCache::Flight flight;
     Grant grant;
     QuestionPtr question;
+    std::string server, identity;
+    bool renewal = false;
   };
   struct Proved {
     Granted granted;
@@ -111,10 +121,13 @@ class SvidGrants {
     bool same_as(const Svids& other) const;
   };
 
-  std::string key_of(const GrantBinding& binding) const;
-  GrantCache::Look look(const std::string& key, const Grant& grant);
+  static std::string key_of(const GrantBinding& binding);
+  GrantCache::Look look(const std::string& key, const GrantBinding& binding);
+  std::deque<Job>::iterator next_job();
+  void start_worker();
   void work(const std::stop_token& stop);
-  void end(const Job& job, Proof proof);
+  void carry_out(const Job& job);
+  void end(const Job& job, Proof proof, GrantReport report);
   static void tell(const Question& question);
   Proof prove(const Grant& grant);
   Result<Svids> svids_for(const Grant& grant);
@@ -124,10 +137,13 @@ class SvidGrants {
 
   const GrantDeps deps_;
   const GrantSettings settings_;
-  std::mutex mutex_;  // guards what follows; not held while anybody is asked
+  mutable std::mutex mutex_;  // guards what follows; not held while anybody is asked
   GrantCache cache_;
+  GrantMetrics metrics_;
   std::unordered_map<std::string, QuestionPtr> questions_;  // under way, by key
-  std::deque<Job> jobs_;
+  std::deque<Job> jobs_;                                    // wait for a worker
+  std::unordered_map<std::string, unsigned> asked_;         // questions under way, by server
+  unsigned idle_ = 0;                                       // workers
   std::condition_variable_any job_waits_;
   std::vector<std::jthread> workers_;  // last: the others outlive them
 };

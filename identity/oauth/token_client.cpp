@@ -20,11 +20,14 @@ Result<HttpResponse> TokenClient::send(const std::string& url, const Secret& for
   HttpRequest request;
   TRY_ASSIGN(request.url, check_token_url(url, settings_.rules));
   request.certificate = certificate;
-  if (form.empty()) return send_guarded(settings_, request, {metadata_limit, settings_.deadline});
+  if (form.empty())
+    return send_guarded(settings_, request,
+                        {metadata_limit, settings_.deadline, stop_.get_token()});
   request.method = "POST";
   request.body = form.clone();
   request.content_type = form_content_type;
-  return send_guarded(settings_, request, {grant_answer_limit, settings_.deadline});
+  return send_guarded(settings_, request,
+                      {grant_answer_limit, settings_.deadline, stop_.get_token()});
 }
 
 tl::expected<GrantedToken, GrantFailure> TokenClient::ask(const Grant& grant, const Secret& form,

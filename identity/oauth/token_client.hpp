@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct TokenClientSettings {
   std::string ca_pem;  // the only trust; empty: the system's authorities
   std::map<std::string, std::vector<Digest>> spki_pins;  // of HOST:PORT (identity/http/client.hpp)
   std::chrono::milliseconds connect_deadline{3'000}, deadline{10'000};
-  std::function<Result<Addresses>(const std::string& host)> resolve;  // as in HttpSettings
+  ResolveName resolve;  // as in HttpSettings
 };
 
 class TokenClient final : public TokenEndpoint {
@@ -42,6 +43,8 @@ class TokenClient final : public TokenEndpoint {
   // again after an hour.
   tl::expected<GrantedToken, GrantFailure> ask(const Grant& grant, const Secret& form,
                                                const ClientCertificate* certificate) override;
+  // For the end: what is under way fails at once, and so does what comes later.
+  void cancel() { stop_.request_stop(); }
 
  private:
   Result<std::string> endpoint_of(const Grant& grant);
@@ -57,6 +60,7 @@ class TokenClient final : public TokenEndpoint {
     ServerMetadata metadata;
     BootTime until;
   };
+  std::stop_source stop_;
   std::mutex mutex_;  // guards what follows; not held while a server is asked
   std::map<std::string, Discovered> discovered_;
 };

@@ -3,7 +3,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <thread>
+#include <condition_variable>
+#include <mutex>
 
 #include "base/crypto.hpp"
 #include "identity/jwt/spiffe_id.hpp"
@@ -24,18 +25,26 @@ milliseconds jittered(milliseconds pause) {
   return pause / 2 + pause * part / 512;
 }
 
+// False: given up meanwhile.
+bool paused(milliseconds pause, const std::stop_token& stop) {
+  std::mutex mutex;  // nothing is guarded: the pause needs one
+  std::condition_variable_any pausing;
+  std::unique_lock lock(mutex);
+  pausing.wait_for(lock, stop, pause, [] { return false; });
+  return !stop.stop_requested();
+}
+
 // Asks again while the agent is away, with growing pauses, until `patience` is over.
 template <class Ask>
-auto with_retries(milliseconds patience, const Ask& ask) {
+auto with_retries(milliseconds patience, const std::stop_token& stop, const Ask& ask) {
   const auto end = Steady::now() + patience;
   for (milliseconds pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
     const auto left = std::chrono::ceil<milliseconds>(end - Steady::now());
     auto answer = ask(std::max(left, milliseconds(1)));
     const milliseconds wait = jittered(pause);
     if (answer || agent_verdict(answer.error().code) != AgentVerdict::retry ||
-        Steady::now() + wait >= end)
+        Steady::now() + wait >= end || !paused(wait, stop))
       return answer;
-    std::this_thread::sleep_for(wait);
   }
 }
 
@@ -96,7 +105,8 @@ Result<JwtSvid> WorkloadClient::fetch_jwt_svid(const JwtSvidRequest& request,
   if (!request.spiffe_id.empty()) {
     if (auto id = parse_spiffe_id(request.spiffe_id); !id) return tl::unexpected(id.error());
   }
-  return with_retries(patience, [&](milliseconds left) { return ask_jwt_svid(request, left); });
+  return with_retries(patience, stop_.get_token(),
+                      [&](milliseconds left) { return ask_jwt_svid(request, left); });
 }
 
 Result<JwtSvid> WorkloadClient::ask_jwt_svid(const JwtSvidRequest& request, milliseconds patience) {
@@ -106,6 +116,7 @@ Result<JwtSvid> WorkloadClient::ask_jwt_svid(const JwtSvidRequest& request, mill
   question.set_spiffe_id(request.spiffe_id);
   grpc::ClientContext context;
   mark_workload_call(context, patience);
+  const std::stop_callback gives_up(stop_.get_token(), [&context] { context.TryCancel(); });
   WipedAnswer answer;
   const grpc::Status status = stub->FetchJWTSVID(&context, question, &answer.message);
   if (!status.ok()) return fail_at(channel_.endpoint().path, agent_error(status));
@@ -113,13 +124,15 @@ Result<JwtSvid> WorkloadClient::ask_jwt_svid(const JwtSvidRequest& request, mill
 }
 
 Result<JwtBundles> WorkloadClient::fetch_jwt_bundles(milliseconds patience) {
-  return with_retries(patience, [&](milliseconds left) { return ask_jwt_bundles(left); });
+  return with_retries(patience, stop_.get_token(),
+                      [&](milliseconds left) { return ask_jwt_bundles(left); });
 }
 
 Result<JwtBundles> WorkloadClient::ask_jwt_bundles(milliseconds patience) {
   TRY_ASSIGN(const auto stub, channel_.stub());
   grpc::ClientContext context;
   mark_workload_call(context, patience);
+  const std::stop_callback gives_up(stop_.get_token(), [&context] { context.TryCancel(); });
   const auto reader = stub->FetchJWTBundles(&context, JWTBundlesRequest());
   JWTBundlesResponse answer;
   if (reader->Read(&answer)) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "base/clock.hpp"
@@ -30,12 +31,16 @@ class WorkloadClient final : public JwtSvidSource {
   // set with at least one key that can be used.
   Result<JwtBundles> fetch_jwt_bundles(std::chrono::milliseconds patience);
 
+  // For the end: calls that are under way fail at once, and so do later ones.
+  void cancel() { stop_.request_stop(); }
+
  private:
   Result<JwtSvid> ask_jwt_svid(const JwtSvidRequest& request, std::chrono::milliseconds patience);
   Result<JwtBundles> ask_jwt_bundles(std::chrono::milliseconds patience);
 
   const Clock& clock_;
   AgentChannel& channel_;
+  std::stop_source stop_;
 };
 
 }  // namespace keyward::identity

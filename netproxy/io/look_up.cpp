@@ -14,11 +14,13 @@ Task<> resolve_and_stop(Loop& loop, Resolver& resolver, std::string host,
 
 }  // namespace
 
-Result<std::vector<Address>> look_up(const ProxySettings& settings, const std::string& host) {
+Result<std::vector<Address>> look_up(const ProxySettings& settings, const std::string& host,
+                                     const std::stop_token& stop) {
   Result<std::vector<Address>> answer = fail(Code::internal, "dns: no answer");
   Loop loop;
   TRY_ASSIGN(const auto resolver, Resolver::create(loop, settings));
   asio::co_spawn(loop.context(), resolve_and_stop(loop, *resolver, host, answer), asio::detached);
+  const std::stop_callback gives_up(stop, [&loop] { loop.stop(); });
   loop.run();
   return answer;
 }

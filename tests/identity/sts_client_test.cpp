@@ -160,6 +160,29 @@ TEST_CASE("sts: one deadline for all roles") {
   CHECK(asked <= 2);
 }
 
+TEST_CASE("sts: cancelled, it waits for no server") {
+  std::atomic<bool> over{false}, asked{false};
+  HttpService sts([&](const std::string&) {
+    asked = true;
+    while (!over) std::this_thread::sleep_for(2ms);
+    return Reply{500, "", ""};
+  });
+  TokenClientSettings settings;
+  settings.rules.loopback = true;
+  settings.connect_deadline = settings.deadline = 1h;
+  StsClient client(settings, wall, boot);
+  {
+    const std::jthread ends([&] {
+      while (!asked) std::this_thread::sleep_for(2ms);
+      client.cancel();
+    });
+    const auto given_up = client.assume(grant_at(sts), svid());
+    REQUIRE_FALSE(given_up.has_value());
+    CHECK(given_up.error().error.code == Code::unavailable);
+  }
+  over = true;
+}
+
 TEST_CASE("sts: only where the operator opened it") {
   HttpService sts([](const std::string&) { return Reply{200, keys_xml("ASIAONE"), xml_type}; });
   TokenClientSettings closed;

@@ -172,6 +172,34 @@ TEST_CASE_FIXTURE(
   CHECK(made().held_for(binding) == nullptr);
 }
 
+TEST_CASE_FIXTURE(Fixture, "svid grants: while a renewal is under way no request waits") {
+  CHECK(ask() == "Bearer token1");
+  std::atomic<bool> answered{false};
+  endpoint.answer = [&](int number) {
+    while (!answered) std::this_thread::sleep_for(2ms);
+    return FakeEndpoint::Answer(GrantedToken{Secret("token" + std::to_string(number)), 600s, ""});
+  };
+  clock.ahead = 530;
+  std::atomic<int> waited{0}, wrong{0};
+  {
+    std::vector<std::jthread> requests;
+    for (int i = 0; i < 8; ++i)
+      requests.emplace_back([&] {
+        for (int j = 0; j < 250; ++j) {
+          const auto held = made().ask_for(binding, [](const auto&) {});
+          if (!held) ++waited;
+          if (held && (!held->has_value() || (**held)->token.reveal() != "token1")) ++wrong;
+        }
+      });
+  }
+  wait_until([&] { return endpoint.asked == 2; });
+  CHECK(waited == 0);
+  CHECK(wrong == 0);
+  answered = true;
+  wait_until([&] { return ask() == "Bearer token2"; });
+  CHECK(endpoint.asked == 2);
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "svid grants: a failure is told to everybody, remembered, and over in the end") {
   endpoint.answer = [](int number) {

@@ -289,3 +289,31 @@ TEST_CASE("workload api: where the socket is") {
   CHECK(find_workload_endpoint(environment).error().what.starts_with(workload_socket_variable));
   CHECK_FALSE(find_workload_endpoint({}).value().has_value());
 }
+
+TEST_CASE_FIXTURE(Fixture, "workload api: cancelled, it waits for no agent") {
+  SUBCASE("that does not answer") {
+    std::atomic<bool> over{false}, asked{false};
+    FakeAgent agent(path);
+    agent.jwt = [&](const JWTSVIDRequest&, JWTSVIDResponse&) {
+      asked = true;
+      while (!over) std::this_thread::sleep_for(2ms);
+      return grpc::Status::OK;
+    };
+    {
+      const std::jthread ends([&] {
+        while (!asked) std::this_thread::sleep_for(2ms);
+        client.cancel();
+      });
+      CHECK_FALSE(fetch(1h).has_value());
+    }
+    over = true;
+  }
+  SUBCASE("that is not there") {
+    const std::jthread ends([&] {
+      std::this_thread::sleep_for(200ms);  // it asks again meanwhile
+      client.cancel();
+    });
+    CHECK(fetch(1h).error().code == Code::unavailable);
+  }
+  CHECK_FALSE(fetch(1h).has_value());
+}

@@ -63,7 +63,8 @@ Result<TokenClientSettings> client_settings(const json& config) {
     }
   }
   if (config.contains("hosts"))
-    settings.resolve = [hosts = config["hosts"]](const std::string& name) -> Result<Addresses> {
+    settings.resolve = [hosts = config["hosts"]](const std::string& name,
+                                                 const auto&) -> Result<Addresses> {
       if (!hosts.contains(name)) return fail(Code::not_found, name + ": no such host");
       Addresses addresses;
       for (const std::string each : hosts[name]) {
