@@ -13,11 +13,12 @@ namespace {
 using identity::JsonObject;
 using identity::Token;
 
-constexpr std::array<std::pair<std::string_view, DebugCommand>, 4> commands = {{
+constexpr std::array<std::pair<std::string_view, DebugCommand>, 5> commands = {{
     {"show-principal", DebugCommand::show_principal},
     {"show-token", DebugCommand::show_token},
     {"refresh", DebugCommand::refresh},
     {"get-sandbox-config", DebugCommand::get_sandbox_config},
+    {"metrics", DebugCommand::metrics},
 }};
 
 std::string_view name_of(DebugCommand command) {
@@ -112,6 +113,13 @@ DebugAnswer answer(const DebugQuestion& question, DebugTarget& target) {
       if (!config) return error_answer(config.error().grpc_code, config.error().message);
       return config_answer(*config);
     }
+    case DebugCommand::metrics: {
+      auto metrics = target.metrics();
+      if (!metrics) return error_answer(metrics.error().grpc_code, metrics.error().message);
+      DebugAnswer shown = good_answer();
+      shown.set("metrics", std::move(*metrics));
+      return shown;
+    }
   }
   return error_answer(identity::grpc_internal, "unknown command");
 }
@@ -120,8 +128,8 @@ Result<DebugCommand> parse_command(std::string_view name) {
   for (const auto& [each, command] : commands)
     if (each == name) return command;
   return fail(Code::invalid,
-              "debug-rpc: unknown command; known are show-principal, show-token, refresh and "
-              "get-sandbox-config");
+              "debug-rpc: unknown command; known are show-principal, show-token, refresh, "
+              "get-sandbox-config and metrics");
 }
 
 std::string to_json(const DebugQuestion& question) {

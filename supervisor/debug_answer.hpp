@@ -15,7 +15,7 @@
 
 namespace keyward::supervisor {
 
-enum class DebugCommand { show_principal, show_token, refresh, get_sandbox_config };
+enum class DebugCommand { show_principal, show_token, refresh, get_sandbox_config, metrics };
 
 struct DebugQuestion {
   DebugCommand command = DebugCommand::show_principal;
@@ -34,6 +34,7 @@ class DebugTarget {
   virtual identity::RpcResult<std::shared_ptr<const identity::Token>> refresh() = 0;
   virtual identity::RpcResult<identity::SandboxConfig> sandbox_config(
       const std::string& sandbox_id) = 0;
+  virtual identity::RpcResult<std::string> metrics() = 0;  // in Prometheus' text format
 };
 
 // The principal's member "signature" is "not checked".

@@ -61,6 +61,11 @@ class DirectTarget final : public DebugTarget {
     return client_->get_sandbox_config(sandbox_id);
   }
 
+  RpcResult<std::string> metrics() override {
+    return tl::unexpected(RpcError{identity::grpc_failed_precondition,
+                                   "no supervisor runs here whose metrics could be shown"});
+  }
+
  private:
   static tl::unexpected<RpcError> cannot_keep(const std::string& obstacle) {
     return tl::unexpected(RpcError{identity::grpc_failed_precondition,
@@ -164,6 +169,7 @@ std::string text_of(const DebugAnswer& answer, const DebugRpcOptions& options) {
   if (options.command == "get-sandbox-config")
     return "version=" + shown(answer, "version") + " policy_hash=" + shown(answer, "policy_hash") +
            " config_revision=" + shown(answer, "config_revision") + "\n";
+  if (options.command == "metrics") return shown(answer, "metrics");
   if (options.command == "show-token" && options.raw) return shown(answer, "token") + "\n";
   if (options.command == "show-principal") {
     DebugAnswer claims = answer;

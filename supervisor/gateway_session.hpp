@@ -64,6 +64,7 @@ class GatewaySession final : public DebugTarget {
   identity::RpcResult<std::shared_ptr<const identity::Token>> refresh() override;
   identity::RpcResult<identity::SandboxConfig> sandbox_config(
       const std::string& sandbox_id) override;
+  identity::RpcResult<std::string> metrics() override { return grants_.metrics(); }
 
  private:
   explicit GatewaySession(SessionInputs& inputs);

@@ -41,8 +41,8 @@ Result<TokenGrantSettings> grant_settings(const RunOptions& options,
   // Never the library's own file, which would be read while the sandbox runs.
   settings.endpoints.ca_pem =
       proxy.trust_store_pem.empty() ? "# no authorities\n" : proxy.trust_store_pem;
-  settings.endpoints.resolve = [names = proxy](const std::string& host) {
-    return netproxy::look_up(names, host);
+  settings.endpoints.resolve = [names = proxy](const std::string& host, const auto& stop) {
+    return netproxy::look_up(names, host, stop);
   };
   return settings;
 }

@@ -1,5 +1,7 @@
 #include "supervisor/identity.hpp"
 
+#include "netproxy/audit/jsonl.hpp"
+
 namespace keyward::supervisor {
 namespace {
 
@@ -8,7 +10,8 @@ Result<> start_local(Identity& identity, LocalSettings& local, const Clock& cloc
   identity.gives_placeholder = !credentials.keys.aws.empty() || gives_keys(credentials.grants);
   identity.credentials.set(
       std::make_shared<const netproxy::Credentials>(std::move(credentials.keys)));
-  identity.grants = std::make_unique<TokenGrants>(std::move(local.grants), clock);
+  identity.grants =
+      std::make_unique<TokenGrants>(std::move(local.grants), clock, identity.audit.get());
   identity.grants->replace(std::move(credentials.grants));
   if (!local.has_policy) return {};  // nothing loaded: everything is denied
   TRY_ASSIGN(netproxy::Policy policy, netproxy::compile(local.policy));
@@ -19,7 +22,7 @@ Result<> start_local(Identity& identity, LocalSettings& local, const Clock& cloc
 
 Result<> start_session(Identity& identity, const GatewaySettings& settings,
                        SecretVariables& secrets, const Clock& clock) {
-  identity.grants = std::make_unique<TokenGrants>(settings.grants, clock);
+  identity.grants = std::make_unique<TokenGrants>(settings.grants, clock, identity.audit.get());
   SessionInputs inputs{settings,         std::move(secrets["OPENSHELL_SANDBOX_TOKEN"]),
                        identity.policy,  identity.credentials,
                        *identity.grants, clock};
@@ -35,6 +38,7 @@ Result<> start_session(Identity& identity, const GatewaySettings& settings,
 Result<std::unique_ptr<Identity>> start_identity(const Config& config, LocalSettings local,
                                                  SecretVariables secrets, const Clock& clock) {
   auto identity = std::make_unique<Identity>();
+  TRY_ASSIGN(identity->audit, netproxy::open_audit_file(config.audit_file, clock));
   if (config.gateway)
     TRY(start_session(*identity, *config.gateway, secrets, clock));
   else

@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "base/environment.hpp"
 #include "base/snapshot.hpp"
+#include "netproxy/audit/sink.hpp"
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/config.hpp"
@@ -15,6 +16,7 @@
 namespace keyward::supervisor {
 
 struct Identity {
+  std::unique_ptr<netproxy::AuditSink> audit;  // first: the others write to it
   netproxy::Placeholder placeholder = netproxy::make_placeholder();
   Snapshot<netproxy::Policy> policy;  // null: everything is denied
   Snapshot<netproxy::Credentials> credentials;

@@ -8,7 +8,6 @@
 
 #include "base/log.hpp"
 #include "isolation/peer_process.hpp"
-#include "netproxy/audit/jsonl.hpp"
 #include "supervisor/child_environment.hpp"
 #include "supervisor/signals.hpp"
 #include "supervisor/trust.hpp"
@@ -92,13 +91,12 @@ Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& 
                                  const Identity& identity, const Clock& clock) {
   RunningProxy running;
   TRY_ASSIGN(running.authority, netproxy::CertificateAuthority::create(clock));
-  TRY_ASSIGN(running.audit, netproxy::open_audit_file(config.audit_file, clock));
   running.client_identity = std::make_unique<SandboxClients>(std::move(sandbox.peer_queries));
   TRY_ASSIGN(running.proxy,
              netproxy::Proxy::start(
                  std::move(sandbox.listener), config.proxy,
                  {identity.policy, identity.credentials, identity.placeholder, *running.authority,
-                  *running.audit, *running.client_identity, clock, identity.grants.get()}));
+                  *identity.audit, *running.client_identity, clock, identity.grants.get()}));
   return running;
 }
 

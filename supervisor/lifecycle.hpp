@@ -24,7 +24,6 @@ Result<isolation::BuiltSandbox> build_sandbox(isolation::Launcher& launcher, con
 // The proxy and what it owns; threads run from here on.
 struct RunningProxy {
   std::unique_ptr<netproxy::CertificateAuthority> authority;
-  std::unique_ptr<netproxy::AuditSink> audit;
   std::unique_ptr<netproxy::ClientIdentity> client_identity;
   std::unique_ptr<netproxy::Proxy> proxy;  // last: it uses the others
 };

@@ -178,11 +178,12 @@ CLI::App* declare_debug_rpc(CLI::App& app, DebugRpcOptions& options) {
   CLI::App* debug = app.add_subcommand(
       "debug-rpc", "ask the running supervisor or the gateway about this sandbox's identity");
   debug->require_subcommand(1);
-  const std::array<std::pair<const char*, const char*>, 4> commands = {
+  const std::array<std::pair<const char*, const char*>, 5> commands = {
       {{"show-principal", "the claims of the current token"},
        {"show-token", "the current token's fingerprint and expiry"},
        {"refresh", "refresh the token now"},
-       {"get-sandbox-config", "ask the gateway for a sandbox's configuration"}}};
+       {"get-sandbox-config", "ask the gateway for a sandbox's configuration"},
+       {"metrics", "what the running supervisor has counted, in Prometheus' text format"}}};
   for (const auto& [name, help] : commands) {
     CLI::App* command = debug->add_subcommand(name, help);
     command->add_flag("--json", options.json,

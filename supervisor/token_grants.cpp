@@ -91,19 +91,41 @@ Result<std::vector<const GrantBinding*>> select_reading(const SandboxGrants& gra
 
 }  // namespace
 
-TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& endpoint,
-                              TokenGrantSettings settings, const Clock& wall)
-    : agent(endpoint, settings.grants.spiffe_id, wall),
+void TokenGrants::Recorder::answered(const identity::GrantReport& report) {
+  if (audit_ == nullptr) return;
+  netproxy::GrantEvent event;
+  event.credential = report.credential;
+  event.kind = report.kind;
+  event.server = report.server;
+  event.workload = report.workload;
+  event.audience = report.audience;
+  event.renewal = report.renewal;
+  event.granted = !report.error;
+  if (report.error) event.reason = to_string(report.error->code);
+  if (report.error) event.detail = report.error->what;
+  event.key_id_end = report.key_id_end;
+  event.lifetime_seconds = report.lifetime.count();
+  event.microseconds = report.took.count();
+  audit_->record(event);
+}
+
+TokenGrants::Issuers::Issuers(TokenGrantSettings settings, const Clock& wall,
+                              identity::GrantObserver& observer)
+    : agent(*settings.agent, settings.grants.spiffe_id, wall),
       endpoints(settings.endpoints, wall, clock),
       sts(std::move(settings.endpoints), wall, clock),
-      grants({agent.tokens, endpoints, wall, clock, nullptr, &sts, &agent.certificates},
+      grants({agent.tokens, endpoints, wall, clock, nullptr, &sts, &agent.certificates, &observer},
              std::move(settings.grants)) {}
 
-TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall)
-    : grants_(std::make_shared<const SandboxGrants>()) {
-  if (!settings.agent) return;
-  const identity::WorkloadEndpoint endpoint = *settings.agent;
-  issuers_ = std::make_unique<Issuers>(endpoint, std::move(settings), wall);
+TokenGrants::Issuers::~Issuers() {
+  agent.cancel();
+  endpoints.cancel();
+  sts.cancel();
+}
+
+TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall, netproxy::AuditSink* audit)
+    : grants_(std::make_shared<const SandboxGrants>()), recorder_(audit) {
+  if (settings.agent) issuers_ = std::make_unique<Issuers>(std::move(settings), wall, recorder_);
 }
 
 void TokenGrants::replace(SandboxGrants grants) {
@@ -153,14 +175,11 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
 
 bool TokenGrants::binds(std::string_view host, std::uint16_t port) const {
   const auto grants = grants_.get();
-  const auto meets = [&](const identity::Selector& where) {
-    return identity::selects({where.host, where.port, ""}, {host, port, "/"});
-  };
   for (const identity::RefusedGrant& refused : grants->refused)
-    if (!refused.where || meets(*refused.where)) return true;
-  for (const GrantBinding& binding : grants->table.bindings())
-    if (meets(binding.where)) return true;
-  return false;
+    if (!refused.where ||
+        identity::selects({refused.where->host, refused.where->port, ""}, {host, port, "/"}))
+      return true;
+  return grants->table.binds(host, port);
 }
 
 bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& injection) {
@@ -174,6 +193,13 @@ bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& inje
           issuers_->grants.refused_by_upstream(*binding, {header.name, header.value.clone()}))
         renews = true;
   return renews;
+}
+
+std::string TokenGrants::metrics() const {
+  Exposition out("keyward_supervisor_");
+  out.begin("info", "gauge", "The supervisor's version.");
+  out.value(Exposition::label("version", KEYWARD_VERSION), 1);
+  return out.take() + (issuers_ ? issuers_->grants.metrics() : std::string());
 }
 
 }  // namespace keyward::supervisor

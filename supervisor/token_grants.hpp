@@ -14,6 +14,7 @@
 #include "identity/oauth/svid_grants.hpp"
 #include "identity/oauth/token_client.hpp"
 #include "identity/spiffe/agent.hpp"
+#include "netproxy/audit/sink.hpp"
 #include "netproxy/injection.hpp"
 
 namespace keyward::supervisor {
@@ -27,8 +28,8 @@ struct TokenGrantSettings {
 // Any thread.  Nobody is asked before a request meets a binding.
 class TokenGrants final : public netproxy::TokenSource {
  public:
-  // `wall` outlives it.
-  TokenGrants(TokenGrantSettings settings, const Clock& wall);
+  // `wall` and `audit` outlive it; null: nothing is recorded.
+  TokenGrants(TokenGrantSettings settings, const Clock& wall, netproxy::AuditSink* audit = nullptr);
 
   // From now on these.  What is no longer among them stops at once, also for connections that are
   // open and for requests that wait.
@@ -40,14 +41,28 @@ class TokenGrants final : public netproxy::TokenSource {
   bool rejected(const netproxy::InjectionPlace& place,
                 const netproxy::InjectionPtr& injection) override;
 
+  std::string metrics() const;  // in Prometheus' text format
+
  private:
   using Bindings = std::vector<const identity::GrantBinding*>;
   struct Gathering;
 
+  // Each question in the audit trail.
+  class Recorder final : public identity::GrantObserver {
+   public:
+    explicit Recorder(netproxy::AuditSink* audit) : audit_(audit) {}
+    void answered(const identity::GrantReport& report) override;
+
+   private:
+    netproxy::AuditSink* audit_;
+  };
+
   // Whom tokens come from.
   struct Issuers {
-    Issuers(const identity::WorkloadEndpoint& endpoint, TokenGrantSettings settings,
-            const Clock& wall);
+    Issuers(TokenGrantSettings settings, const Clock& wall, identity::GrantObserver& observer);
+    Issuers(const Issuers&) = delete;
+    Issuers& operator=(const Issuers&) = delete;
+    ~Issuers();  // gives up what is under way
     BootClock clock;
     identity::SpiffeAgent agent;
     identity::TokenClient endpoints;
@@ -59,6 +74,7 @@ class TokenGrants final : public netproxy::TokenSource {
                           const netproxy::InjectionPlace& place) const;
 
   Snapshot<identity::SandboxGrants> grants_;
+  Recorder recorder_;
   std::unique_ptr<Issuers> issuers_;
 };
 

@@ -19,6 +19,12 @@ struct SpiffeAgent {
         certificates(channel, spiffe_id, clock),
         authorities(channel) {}
 
+  // For the end: whoever waits for the agent fails at once, and so does who asks later.
+  void cancel() {
+    tokens.cancel();
+    certificates.cancel();
+  }
+
   AgentChannel channel;
   WorkloadClient tokens;
   X509Watcher certificates;

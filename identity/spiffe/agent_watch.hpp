@@ -38,10 +38,16 @@ class AgentWatch {
     if (!thread_.joinable())
       thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
     changed_.wait_for(lock, patience, [this] {
-      return value_ || agent_verdict(problem_.code) != AgentVerdict::retry;
+      return over_ || value_ || agent_verdict(problem_.code) != AgentVerdict::retry;
     });
-    if (value_) return value_;
+    if (value_ && !over_) return value_;
     return tl::unexpected(problem_);
+  }
+  // For the end: whoever waits gets what problem() says, and so does who comes later.
+  void cancel() {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    changed_.notify_all();
   }
   // Why nothing newer has come.
   Error problem() const {
@@ -105,6 +111,7 @@ class AgentWatch {
   std::condition_variable changed_;
   std::shared_ptr<const Value> value_;
   Error problem_{Code::unavailable, "the agent has not answered yet"};  // why there is none
+  bool over_ = false;
   std::jthread thread_;  // last: the others outlive it
 };
 

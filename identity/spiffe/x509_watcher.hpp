@@ -19,6 +19,7 @@ class X509Watcher final : public X509SvidSource {
   // The first question starts the stream.  An SVID that the agent takes back (PermissionDenied),
   // one that has expired, and one that an answer without it redacts are not given any more.
   Result<std::shared_ptr<const X509Svid>> x509_svid(std::chrono::milliseconds patience) override;
+  void cancel() { watch_.cancel(); }  // for the end: nobody waits any more
 
  private:
   using Watch = AgentWatch<X509Svid>;

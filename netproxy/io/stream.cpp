@@ -75,7 +75,13 @@ Task<Result<>> Stream::write(std::string_view bytes) {
 Task<Result<>> Stream::write(std::string head, std::string_view body) {
   const std::size_t room = head.size() < record_size ? record_size - head.size() : 0;
   const std::size_t joined = std::min(room, body.size());
-  head.append(body.substr(0, joined));
+  if (joined > 0) {  // not by append(): what it grows out of would stay in memory
+    std::string both;
+    both.reserve(head.size() + joined);
+    both.append(head).append(body.substr(0, joined));
+    wipe(head.data(), head.size());
+    head.swap(both);
+  }
   const Result<> sent = co_await write(std::string_view(head));
   wipe(head.data(), head.size());  // it may carry a token
   if (!sent || joined == body.size()) co_return sent;

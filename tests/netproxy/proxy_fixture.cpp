@@ -47,6 +47,7 @@ network_policies:
 class Quiet final : public AuditSink {
  public:
   void record(const AuditEvent&) override {}
+  void record(const GrantEvent&) override {}
 };
 
 class Nobody final : public ClientIdentity {
@@ -199,8 +200,12 @@ int Client::open_tunnel(const std::string& authority) {
 
 std::string Client::ask(std::string_view request) {
   write(request);
+  return read_answer(request.substr(0, request.find(' ')));
+}
+
+std::string Client::read_answer(std::string_view method) {
   const std::string answer = read_head();
-  const auto head = parse_response_head(answer, request.substr(0, request.find(' ')));
+  const auto head = parse_response_head(answer, method);
   if (!head) return answer.empty() ? answer : "unreadable";
   std::string body;
   read_body(BodyFraming(head->framing, head->content_length), body);
@@ -269,7 +274,7 @@ bool FakeTokens::rejected(const InjectionPlace&, const InjectionPtr&) {
   return renews;
 }
 
-ProxyFixture::ProxyFixture(ProxySettings settings)
+ProxyFixture::ProxyFixture(ProxySettings settings, TokenSource* source)
     : child_authority(CertificateAuthority::create(clock).value()),
       trusted(CertificateAuthority::create(clock).value()),
       foreign(CertificateAuthority::create(clock).value()),
@@ -287,7 +292,7 @@ ProxyFixture::ProxyFixture(ProxySettings settings)
   UniqueFd listener = listen_on("127.0.0.1", 0);
   port = port_of(listener);
   const ProxyDeps deps{policy, credentials, placeholder, *child_authority,
-                       *audit, *identity,   clock,       &tokens};
+                       *audit, *identity,   clock,       source != nullptr ? source : &tokens};
   settings.threads = 1;
   proxy = Proxy::start(std::move(listener), std::move(settings), deps).value();
 }

@@ -62,6 +62,7 @@ class Client : public Peer {
   int open_tunnel(const std::string& authority);  // the status of the answer
   // Sends, and reads one whole answer or what there is until the end.
   std::string ask(std::string_view request);
+  std::string read_answer(std::string_view method);
 };
 
 // Grants as a test wants them.  Without any, nothing is injected.
@@ -97,8 +98,8 @@ class FakeTokens final : public TokenSource {
 };
 
 struct ProxyFixture {
-  // What differs from the fixture's own settings: limits, names.
-  explicit ProxyFixture(ProxySettings settings);
+  // What differs from the fixture's own settings: limits, names.  `source`: in place of `tokens`.
+  explicit ProxyFixture(ProxySettings settings, TokenSource* source = nullptr);
   ProxyFixture() : ProxyFixture(ProxySettings{}) {}
   Client tunnel(const std::string& host, std::uint16_t to_port = 443);
   bool try_tunnel(const std::string& host, const std::string& server_name);

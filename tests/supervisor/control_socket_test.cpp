@@ -27,6 +27,7 @@ struct FakeTarget final : DebugTarget {
   RpcResult<SandboxConfig> sandbox_config(const std::string&) override {
     return tl::unexpected(RpcError{7, "not yours"});
   }
+  RpcResult<std::string> metrics() override { return std::string(); }
 };
 
 UniqueFd raw_connection(const std::string& path) {

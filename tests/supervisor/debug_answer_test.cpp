@@ -31,9 +31,24 @@ struct FakeTarget final : DebugTarget {
     config.config_revision = 18446744073709551615ULL;
     return config;
   }
+  RpcResult<std::string> metrics() override {
+    if (code != 0) return tl::unexpected(RpcError{code, "refused"});
+    return "# HELP a \"b\"\na{c=\"d\"} 1\n";
+  }
 };
 
 }  // namespace
+
+TEST_CASE("debug answer: metrics pass as they are") {
+  FakeTarget target;
+  const auto question = parse_question(to_json(DebugQuestion{DebugCommand::metrics, "", false}));
+  REQUIRE(question.has_value());
+  const auto said = parse_answer(to_json(answer(*question, target)));
+  REQUIRE(said.has_value());
+  CHECK(*said->text("metrics") == *target.metrics());
+  target.code = 9;
+  CHECK(*answer(*question, target).integer("code") == 9);
+}
 
 TEST_CASE("debug answer: the token is shown only when it is asked for") {
   FakeTarget target;

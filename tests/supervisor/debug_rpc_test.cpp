@@ -197,6 +197,7 @@ TEST_CASE(
     identity::RpcResult<identity::SandboxConfig> sandbox_config(const std::string&) override {
       return tl::unexpected(identity::RpcError{identity::grpc_not_found, "no"});
     }
+    identity::RpcResult<std::string> metrics() override { return "a 1\n"; }
   };
   if (::geteuid() != 0) return;  // the socket's peer must be root
   Machine machine;
@@ -210,6 +211,7 @@ TEST_CASE(
   CHECK(good.code == 0);
   CHECK(*object(good).text("signature") == "verified");
   CHECK_FALSE(object(good).has("token"));
+  CHECK(machine.run({"metrics", "--socket", path}).out == "a 1\n");
   CHECK(machine.run({"refresh", "--socket", path, "--json"}).code == 16);
   CHECK(machine.run({"get-sandbox-config", "--sandbox-id", "x", "--socket", path}).code == 5);
 }
