@@ -1,6 +1,6 @@
 #!/bin/bash
 # The figures of Keyward beside those of its peers, in one run on one machine.  Compare ratios, not figures.
-# usage: tests/bench/run.sh [start|memory|gateway|intercept|signing...]       needs build-release, and packaging/deps.sh all
+# usage: tests/bench/run.sh [start|memory|gateway|grants|intercept|signing...]       needs build-release, and packaging/deps.sh all
 set -euo pipefail
 # shellcheck source=packaging/common.sh
 source "$(dirname "$0")/../../packaging/common.sh"
@@ -40,6 +40,12 @@ gateway() {
   build-release/tests/bench/gateway_bench "$work/gateway.db"
 }
 
+grants() {
+  say "requests with a token of a grant beside requests without one"
+  ninja -C build-release tests/bench/grants_bench >/dev/null
+  build-release/tests/bench/grants_bench | grep us
+}
+
 signing() {
   local tools=${KEYWARD_TOOLS:-$KEYWARD_ROOT/../shared/tools}
   [[ -e $tools/bench/sigv4.sh ]] || die "no tools: set KEYWARD_TOOLS to the folder with connectload and bench"
@@ -50,14 +56,15 @@ signing() {
 go_program() { PYTHONPATH=$KEYWARD_ROOT/tests /usr/bin/python3 -c 'from e2e.support import tools; print(tools.go())'; }
 
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(start memory gateway intercept signing)
+[[ ${#parts[@]} -gt 0 ]] || parts=(start memory gateway grants intercept signing)
 for part in "${parts[@]}"; do
   case $part in
     start) /usr/bin/python3 tests/bench/start_time.py ;;
     memory) /usr/bin/python3 tests/bench/memory.py ;;
     gateway) gateway ;;
+    grants) grants ;;
     intercept) intercept ;;
     signing) signing ;;
-    *) die "usage: tests/bench/run.sh [start|memory|gateway|intercept|signing...]" ;;
+    *) die "usage: tests/bench/run.sh [start|memory|gateway|grants|intercept|signing...]" ;;
   esac
 done

@@ -8,10 +8,11 @@ import time
 
 from e2e.canary_test import PROGRAM, as_needles
 from e2e.suite import Case
-from e2e.support.keyward import ENVIRONMENT
+from e2e.support.keyward import ENVIRONMENT, SUPERVISOR
 from e2e.support.machine import wait_until
 from e2e.support.spiffe import DOMAIN, ID
-from e2e.support.token_grants import ALPHA, BETA, GrantSandbox, Place
+from e2e.support.talker import bytes_of
+from e2e.support.token_grants import ALPHA, BETA, ISSUER, GrantSandbox, Place
 
 
 @functools.lru_cache
@@ -143,6 +144,31 @@ class GrantsTest(GrantsCase):
         answers = sandbox.ask_until_it_says(lambda answer: answer["body"].get("scope") == "orders:read", BETA)
         self.assertEqual({answer["status"] for answer in answers}, {200})
         self.assertEqual(sandbox.ask(BETA, "POST", body="an order")["status"], 403)
+
+
+    def test_what_is_counted_and_recorded(self):
+        sandbox = self.client("counted")
+        known = len(self.place.recorded())
+        for _ in range(3):
+            self.answered(sandbox.ask(ALPHA), "alpha", "read")
+        self.place.issuer.stop()
+        self.refused(sandbox.ask(BETA), 503)
+        metrics = self.ended_well(subprocess.run(
+            [SUPERVISOR, "debug-rpc", "metrics", "--socket", sandbox.environment["KEYWARD_CONTROL_SOCKET"]],
+            capture_output=True, text=True, timeout=60, env=ENVIRONMENT))
+        server = f'server="{ISSUER}"'
+        for line in ('requests_total{served="held"} 2', 'requests_total{served="waited"} 2', f'fetches_total{{{server},result="ok"}} 1',
+                     f'fetches_total{{{server},result="unavailable"}} 1', "fetch_seconds_count 2", "wait_seconds_count 2", "fetches_under_way 0"):
+            self.assertIn(f"\nkeyward_supervisor_grant_{line}\n", metrics)
+        wait_until(lambda: bytes_of(sandbox.audit).count(b'"class_uid":3002') == 2, 20, "the audit trail")
+        text = bytes_of(sandbox.audit).decode()
+        events = [event for event in map(json.loads, text.splitlines()) if event["class_uid"] == 3002]
+        self.assertEqual([(event["type_uid"], event["status_id"], event["service"]["name"], event["user"]["uid"], event["unmapped"]["credential"])
+                          for event in events], [(300204, 1, "alpha", ID, f"{sandbox.provider}:token"), (300204, 2, "beta", ID, f"{sandbox.provider}:token")])
+        self.assertIn(events[0]["unmapped"]["lifetime_seconds"], range(290, 301))  # a JWT is used to its own end, which is in whole seconds
+        self.assertEqual(events[1]["status_detail"], "unavailable")
+        for _, value in self.place.recorded()[known:]:
+            self.assertNotIn(value.rpartition(".")[2], text + metrics)
 
 
 class AgentTest(GrantsCase):
@@ -280,6 +306,26 @@ exec /usr/bin/python3 -c "$1" /
             self.assertIn(f"found {name} {self.place.record}", out)
         for name in ("alpha-1", "beta-3"):
             self.assertIn(f"found {name} memory of {sandbox.process.pid}", out)
+
+    def test_what_is_withdrawn_is_in_no_memory(self):
+        sandbox = self.client("wiped")
+        secrets = self.used(sandbox)
+        self.assertTrue(self.found_in_memory(sandbox, secrets))  # while they are held
+        self.place.must("provider", "detach", sandbox.name, sandbox.provider)
+        sandbox.ask_until(401, ALPHA)
+        self.assertEqual(self.found_in_memory(sandbox, secrets), [])
+
+    def used(self, sandbox):
+        for _ in range(20):
+            for place, name, scope in ((ALPHA, "alpha", "read"), (BETA, "beta", "orders:read orders:write")):
+                self.answered(sandbox.ask(place), name, scope)
+        self.answered(sandbox.ask(BETA, "POST", body="an order"), "beta", "orders:read orders:write")
+        return self.secrets()
+
+    def found_in_memory(self, sandbox, secrets):
+        done = subprocess.run(["/usr/bin/python3", PROGRAM, "/nowhere", str(sandbox.process.pid)], input=as_needles(secrets),
+                              capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+        return [line for line in self.ended_well(done).splitlines() if line.startswith("found ")]
 
     def test_no_socket_and_no_variable(self):
         agent = self.place.agent.path

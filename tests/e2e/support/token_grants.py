@@ -56,7 +56,7 @@ class Server:
     """issuer.py or service.py of the example, in the servers' namespace; `seen()` gives what it has logged since the last time."""
 
     def __init__(self, machine, pki_files, program, label, place, **settings):
-        self.machine, self.program, self.label, self.port = machine, program, f"grants-{label}", place[1]
+        self.machine, self.program, self.label, self.port = machine, program, label, place[1]
         self.log, self.process = machine.log(self.label), None
         certificate, key = pki_files
         self.settings = machine.write(f"secrets/{self.label}.json", json.dumps(
@@ -85,23 +85,26 @@ class Server:
 
 class Place:
     """Everything that sandboxes with grants have in common."""
+    provider_type, label, hosts = "services", "grants", (LOGIN[0], ALPHA[0], BETA[0])
+    lifetime, service = 300, "service.py"
 
     def __init__(self, world, port=17676):
         machine = self.machine = world.machine
         self.pki, self.address = world.pki, machine.network().there
         files = world.pki.issue(LOGIN[0], ALPHA[0], BETA[0])
-        self.agent = Agent(machine, "grants-agent")
+        self.agent = Agent(machine, f"{self.label}-agent")
         self.keys, self.bundle, self.record, self.clients = (
-            os.path.join(machine.secrets, f"grants-{name}") for name in ("keys", "bundle", "record", "clients"))
+            os.path.join(machine.secrets, f"{self.label}-{name}") for name in ("keys", "bundle", "record", "clients"))
         self.refresh_bundle()
-        self.issuer = Server(machine, files, "issuer.py", "issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN, published=self.keys, clients=self.clients,
-                             record=self.record, lifetime=300, services={"alpha": ["read"], "beta": ["orders:read", "orders:write"]}).start()
+        self.issuer = Server(machine, files, "issuer.py", f"{self.label}-issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN,
+                             published=self.keys, clients=self.clients, record=self.record, lifetime=self.lifetime,
+                             services={"alpha": ["read"], "beta": ["orders:read", "orders:write"]}).start()
         self.alpha, self.beta = (
-            Server(machine, files, "service.py", name, place, name=name, issuer=ISSUER, keys=self.keys, scopes=scopes).start()
+            Server(machine, files, self.service, f"{self.label}-{name}", place, name=name, issuer=ISSUER, keys=self.keys, scopes=scopes).start()
             for name, place, scopes in (("alpha", ALPHA, {"GET": "read", "POST": "write"}), ("beta", BETA, {"GET": "orders:read", "POST": "orders:write"})))
-        self.gateway = Gateway(machine, "grants-gateway", port).start()
+        self.gateway = Gateway(machine, f"{self.label}-gateway", port).start()
         self.import_profile()
-        self.policy = machine.write("grants-policy.yaml", policy(
+        self.policy = machine.write(f"{self.label}-policy.yaml", policy(
             [endpoint(host, number, self.address, protocol="rest", access="full") for host, number in (ALPHA, BETA)]), 0o644)
 
     def must(self, *arguments):
@@ -112,7 +115,7 @@ class Place:
 
     def import_profile(self, beta_scopes=("orders:read", "orders:write"), name="services", **grant):
         text = json.dumps(profile(name, list(beta_scopes), grant or ASSERTION))
-        self.must("profile", "import", self.machine.write("grants-profile.json", text, 0o644))
+        self.must("profile", "import", self.machine.write(f"{self.label}-profile.json", text, 0o644))
 
     def refresh_bundle(self):
         self.machine.write(self.bundle, json.dumps(self.agent.say(do="bundle")["keys"]))
@@ -138,17 +141,18 @@ def profile(name, beta_scopes, proof):
 
 class GrantSandbox:
     """One sandbox of the place, with a provider of its own."""
+    user = USER
 
-    def __init__(self, place, name, profile_name="services"):
+    def __init__(self, place, name, profile_name=None):
         machine = place.machine
-        self.place, self.name, self.provider, self.process = place, name, f"services-{name}", None
-        folder = machine.folder(f"grants-{name}", 0o700)
-        place.must("provider", "create", profile_name, self.provider)
+        self.place, self.name, self.provider, self.process = place, name, f"{place.provider_type}-{name}", None
+        folder = machine.folder(f"{place.label}-{name}", 0o700)
+        place.must("provider", "create", profile_name or place.provider_type, self.provider)
         token = os.path.join(folder, "sandbox.jwt")
         place.must("sandbox", "create", name, "--policy", place.policy, "--provider", self.provider, "--token-out", token)
-        self.audit, self.log = os.path.join(machine.folder(f"grants-audit-{name}", 0o700), "audit.jsonl"), machine.log(f"grants-{name}")
-        self.options = ["--user", f"{USER}:{USER}", "--upstream-ca", place.pki.ca, "--audit-log", self.audit, "--hide", place.bundle]
-        for host, _ in (LOGIN, ALPHA, BETA):
+        self.audit, self.log = os.path.join(machine.folder(f"{place.label}-audit-{name}", 0o700), "audit.jsonl"), machine.log(f"{place.label}-{name}")
+        self.options = ["--user", f"{self.user}:{self.user}", "--upstream-ca", place.pki.ca, "--audit-log", self.audit, "--hide", place.bundle]
+        for host in place.hosts:
             self.options += ["--host-alias", f"{host}={place.address}"]
         self.grants = ["--grant-range", place.address + "/32", "--spiffe-id", ID]
         self.environment = {
