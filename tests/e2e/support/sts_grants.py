@@ -25,7 +25,8 @@ class StsPlace(Place):
         self.pki, self.address = world.pki, machine.network().there
         self.hosts = (STS[0], STORE_PLACE.name)
         self.agent = Agent(machine, "sts-agent")
-        self.bundle, self.record, self.mood_file = (os.path.join(machine.secrets, name) for name in ("sts-bundle", "sts-record", "sts-mood"))
+        self.bundle, self.clients, self.record, self.mood_file = (
+            os.path.join(machine.secrets, f"sts-{name}") for name in ("bundle", "clients", "record", "mood"))
         self.refresh_bundle()
         self.mood()
         self.sts = Server(machine, self.pki.issue(STS[0], STORE_PLACE.name), os.path.join(os.path.dirname(os.path.abspath(__file__)), "sts_server.py"), "sts-server", STS,
