@@ -47,15 +47,26 @@ Result<AgentChannel::SocketFile> AgentChannel::look() const {
   return SocketFile{found.st_dev, found.st_ino, found.st_ctim};
 }
 
+Result<> AgentChannel::renew() {
+  TRY_ASSIGN(const SocketFile file, look());
+  if (open_ && file_ == file) return {};
+  open_ = connect(endpoint_);
+  file_ = file;
+  stub_ = SpiffeWorkloadAPI::NewStub(open_);
+  driver_.emplace(open_);
+  return {};
+}
+
 Result<std::shared_ptr<AgentChannel::Stub>> AgentChannel::stub() {
   const std::lock_guard lock(mutex_);
-  TRY_ASSIGN(const SocketFile file, look());
-  if (stub_ && file_ == file) return stub_;
-  const std::shared_ptr<grpc::Channel> channel = connect(endpoint_);
-  file_ = file;
-  stub_ = SpiffeWorkloadAPI::NewStub(channel);
-  driver_.emplace(channel);
+  TRY(renew());
   return stub_;
+}
+
+Result<std::shared_ptr<grpc::Channel>> AgentChannel::channel() {
+  const std::lock_guard lock(mutex_);
+  TRY(renew());
+  return open_;
 }
 
 void mark_workload_call(grpc::ClientContext& context,

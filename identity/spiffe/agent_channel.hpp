@@ -25,6 +25,7 @@ class AgentChannel {
   // For one call; any thread.  Errors: the path names no socket, or may not be looked at
   // (Code::invalid), or nothing (Code::unavailable).
   Result<std::shared_ptr<Stub>> stub();
+  Result<std::shared_ptr<grpc::Channel>> channel();
   const WorkloadEndpoint& endpoint() const { return endpoint_; }
 
  private:
@@ -38,12 +39,14 @@ class AgentChannel {
     }
   };
   Result<SocketFile> look() const;
+  Result<> renew();  // with the lock held
 
   const WorkloadEndpoint endpoint_;
   std::mutex mutex_;  // guards what follows
   std::optional<SocketFile> file_;
-  std::shared_ptr<Stub> stub_;
-  std::optional<ChannelDriver> driver_;  // of the stub's channel
+  std::shared_ptr<grpc::Channel> open_;
+  std::shared_ptr<Stub> stub_;  // of that channel, as is the driver
+  std::optional<ChannelDriver> driver_;
 };
 
 // One call's metadata: `workload.spiffe.io: true`, exactly once, without which no agent answers.

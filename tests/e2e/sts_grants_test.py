@@ -21,7 +21,7 @@ for line in sys.stdin:
     key = line.strip()
     done = subprocess.run(["curl", "-sS", "-w", "\\\\n%{http_code}", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
                            os.environ["AWS_ACCESS_KEY_ID"] + ":" + os.environ["AWS_SECRET_ACCESS_KEY"], "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
-                           "-H", "accept: application/json", "-X", "PUT", "--data-binary", "of " + key, sys.argv[1] + key], capture_output=True, text=True)
+                           "-A", "a-client-of-s3", "-H", "accept: application/json", "-X", "PUT", "--data-binary", "of " + key, sys.argv[1] + key], capture_output=True, text=True)
     body, _, status = done.stdout.rpartition("\\n")
     print(json.dumps({"status": int(status or 0), "body": body, "error": done.stderr}), flush=True)
 """

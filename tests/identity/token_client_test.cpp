@@ -39,7 +39,7 @@ TEST_CASE("token client: one POST with the form, and nothing that was not asked 
     return Reply{200, R"({"access_token":"abc","token_type":"Bearer","expires_in":60})", json_type};
   });
   TokenClient client(open_settings(), wall, boot);
-  const auto granted = client.ask(grant_at(server), Secret("a=b&c=d"));
+  const auto granted = client.ask(grant_at(server), Secret("a=b&c=d"), nullptr);
   REQUIRE(granted.has_value());
   CHECK(granted->token.reveal() == "abc");
   CHECK(granted->lifetime == 60s);
@@ -65,11 +65,11 @@ TEST_CASE("token client: cancelled, it waits for no server") {
       while (asked == 0) std::this_thread::sleep_for(2ms);
       client.cancel();
     });
-    const auto given_up = client.ask(grant_at(server), Secret("a=b"));
+    const auto given_up = client.ask(grant_at(server), Secret("a=b"), nullptr);
     REQUIRE_FALSE(given_up.has_value());
     CHECK(given_up.error().error.code == Code::unavailable);
   }
-  const auto later = client.ask(grant_at(server), Secret("a=b"));
+  const auto later = client.ask(grant_at(server), Secret("a=b"), nullptr);
   CHECK(later.error().error.what.find("given up") != std::string::npos);
   over = true;
 }
@@ -89,5 +89,5 @@ TEST_CASE("token client: cancelled while a name is looked up") {
   });
   Grant grant;
   grant.token_endpoint = "https://as.example/token";
-  CHECK_FALSE(client.ask(grant, Secret("a=b")).has_value());
+  CHECK_FALSE(client.ask(grant, Secret("a=b"), nullptr).has_value());
 }

@@ -294,11 +294,11 @@ TEST_CASE_FIXTURE(Fixture, "workload api: cancelled, it waits for no agent") {
   SUBCASE("that does not answer") {
     std::atomic<bool> over{false}, asked{false};
     FakeAgent agent(path);
-    agent.jwt = [&](const JWTSVIDRequest&, JWTSVIDResponse&) {
+    agent.answer_jwt([&](const JWTSVIDRequest&, JWTSVIDResponse&) {
       asked = true;
       while (!over) std::this_thread::sleep_for(2ms);
       return grpc::Status::OK;
-    };
+    });
     {
       const std::jthread ends([&] {
         while (!asked) std::this_thread::sleep_for(2ms);

@@ -97,7 +97,7 @@ TEST_CASE("proxy grants: a thousand requests on a cold cache are one question") 
     good += client.read_answer("GET").starts_with("HTTP/1.1 200 ") ? 1 : 0;
   CHECK(good == many);
   CHECK(grants.issuer.asked == 1);
-  CHECK(grants.agent.calls == 1);
+  CHECK(grants.agent.calls() == 1);
   CHECK(fixture.origin.requests() == static_cast<int>(many));
   CHECK(has(fixture.origin.last_head(), "\r\nauthorization: Bearer token1\r\n"));
 }
