@@ -109,9 +109,10 @@ void TokenGrants::Recorder::answered(const identity::GrantReport& report) {
   audit_->record(event);
 }
 
-TokenGrants::Issuers::Issuers(TokenGrantSettings settings, const Clock& wall,
+TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& workload_api,
+                              TokenGrantSettings settings, const Clock& wall,
                               identity::GrantObserver& observer)
-    : agent(*settings.agent, settings.grants.spiffe_id, wall),
+    : agent(workload_api, settings.grants.spiffe_id, wall),
       endpoints(settings.endpoints, wall, clock),
       sts(std::move(settings.endpoints), wall, clock),
       grants({agent.tokens, endpoints, wall, clock, nullptr, &sts, &agent.certificates, &observer},
@@ -125,7 +126,9 @@ TokenGrants::Issuers::~Issuers() {
 
 TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall, netproxy::AuditSink* audit)
     : grants_(std::make_shared<const SandboxGrants>()), recorder_(audit) {
-  if (settings.agent) issuers_ = std::make_unique<Issuers>(std::move(settings), wall, recorder_);
+  if (!settings.agent) return;
+  const identity::WorkloadEndpoint agent = *settings.agent;
+  issuers_ = std::make_unique<Issuers>(agent, std::move(settings), wall, recorder_);
 }
 
 void TokenGrants::replace(SandboxGrants grants) {

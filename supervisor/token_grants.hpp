@@ -59,7 +59,8 @@ class TokenGrants final : public netproxy::TokenSource {
 
   // Whom tokens come from.
   struct Issuers {
-    Issuers(TokenGrantSettings settings, const Clock& wall, identity::GrantObserver& observer);
+    Issuers(const identity::WorkloadEndpoint& workload_api, TokenGrantSettings settings,
+            const Clock& wall, identity::GrantObserver& observer);
     Issuers(const Issuers&) = delete;
     Issuers& operator=(const Issuers&) = delete;
     ~Issuers();  // gives up what is under way

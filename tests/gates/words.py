@@ -10,7 +10,8 @@ RULES = [
     ("throw", r"\bthrow\b", ("base/toml.hpp",), "every failure is a Result"),
     # unique_ptr<X>(new X): a private constructor, which make_unique cannot call.
     ("new", r"^(?!.*unique_ptr<).*(\bnew\s+[A-Za-z_:]|\bnew\s*\()", (), "std::make_unique owns"),
-    ("delete", r"\bdelete\s+[A-Za-z_]|\bdelete\[\]", ("netproxy/tls/",), "owners delete; OpenSSL's ex_data callbacks own raw pointers"),
+    ("delete", r"\bdelete\s+[A-Za-z_]|\bdelete\[\]", ("netproxy/tls/", "base/wiping_delete.cpp"),
+     "owners delete; OpenSSL's ex_data callbacks own raw pointers"),
     ("a shell", r"\b(std::)?system\s*\(|\bpopen\s*\(|\bexec[lv]p\w*\s*\(", (), "no program is run with privilege"),
     ("errno", r"\berrno\b", ("base/", "isolation/", "netproxy/io/dial.cpp"), "fail_errno is the one place that turns errno into an error"),
     ("std::thread", r"\bstd::thread\b", (), "std::jthread joins"),
