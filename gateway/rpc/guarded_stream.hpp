@@ -63,8 +63,9 @@ class GuardedStream : public Reactor {
   virtual void on_end() {}                   // nothing is under way any more
   virtual Result<> on_look() { return {}; }  // beside the question for the caller; one at a time
   virtual std::chrono::seconds interval() const { return look_interval; }
-  // Whether the stream may go on after its token was refreshed, until that token's own end.
-  virtual bool outlives_refresh() const { return false; }
+  // Whether the stream may go on after its token was refreshed, until that token's own end.  Asked
+  // at each look.
+  virtual bool outlives_refresh() { return false; }
 
   // Of the first frame.
   Result<Principal> admit_stream(Requested::By by, const std::string& sandbox) {
@@ -100,12 +101,17 @@ class GuardedStream : public Reactor {
     return fail(Code::exhausted, "rate limit exceeded for this caller");
   }
 
-  // Only the first one counts.
+  // Only the first end counts.
   void end(const Result<>& done) {
-    const std::lock_guard lock(mutex_);
-    if (ended_) return;
-    ended_ = true;
-    this->Finish(end_call(deps_, call_, done));
+    finish([&] { return end_call(deps_, call_, done); });
+  }
+  // What ails the other end of the stream, not the gateway: told as it is.
+  void end_without_peer(const std::string& why) {
+    finish([&] {
+      const grpc::Status status(grpc::StatusCode::UNAVAILABLE, why);
+      deps_.metrics.count_request(call_.name, status_name(status.error_code()));
+      return status;
+    });
   }
   template <class Message>
   void read_into(Message& message) {
@@ -133,6 +139,14 @@ class GuardedStream : public Reactor {
   grpc::CallbackServerContext& context_;  // only before OnDone()
 
  private:
+  template <class Status>
+  void finish(Status status) {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    ended_ = true;
+    this->Finish(status());
+  }
+
   static tl::unexpected<Error> token_is_over() {
     return fail(Code::conflict,
                 "the token does not authenticate any more; open the stream anew with the current "

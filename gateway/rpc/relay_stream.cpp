@@ -55,7 +55,6 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
   void on_end() override {
     if (const auto relay = this->relay()) relay->leave(side_);
   }
-  bool outlives_refresh() const override { return true; }
 
  private:
   Result<> join_by(const Frame& first) {
@@ -108,8 +107,9 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
       return this->write_from(outgoing_);
     }
     set(writing_, false);
-    if (const auto over = relay.is_over(side_))
-      this->end(over->empty() ? Result<>() : fail(Code::unavailable, *over));
+    const auto over = relay.is_over(side_);
+    if (over && over->empty()) return this->end({});
+    if (over) this->end_without_peer(*over);
   }
 
   // Whether it was otherwise.
@@ -153,8 +153,28 @@ class SupervisorEnd final : public RelayEnd<v1::RelayFrame> {
  private:
   Result<std::shared_ptr<Relay>> join(const v1::RelayFrame& first) override {
     TRY_ASSIGN(const Principal caller, admit_stream(Requested::By::caller, ""));
+    {
+      const std::lock_guard lock(holder_mutex_);
+      sandbox_ = caller.sandbox_id;
+      instance_ = deps_.sessions.instance_of(caller.sandbox_id);
+    }
     return deps_.sessions.claim(first.init().channel_id(), caller.sandbox_id);
   }
+
+  // A user's connection goes on over a refresh, where the supervisor that took it opens its session
+  // anew by the new token.  Whoever stole the old one cannot.
+  bool outlives_refresh() override {
+    const std::lock_guard lock(holder_mutex_);
+    const bool holds = instance_ && deps_.sessions.instance_of(sandbox_) == instance_;
+    missed_ = holds ? 0 : missed_ + 1;
+    return missed_ <= misses_limit;
+  }
+
+  static constexpr int misses_limit = 2;  // looks, while it does
+  std::mutex holder_mutex_;
+  std::string sandbox_;
+  std::optional<std::string> instance_;  // of the session that was asked
+  int missed_ = 0;                       // looks in a row without that session
 };
 
 class UserEnd final : public RelayEnd<v1::TcpForwardFrame> {
@@ -179,9 +199,11 @@ class UserEnd final : public RelayEnd<v1::TcpForwardFrame> {
     TRY(admit_stream(Requested::By::id, first.init().sandbox_id()));
     TRY_ASSIGN(const SandboxRow sandbox, deps_.store.sandbox_by_id(first.init().sandbox_id()));
     TRY_ASSIGN(const RelayTarget target, target_of(first.init()));
-    TRY_ASSIGN(const SessionBook::NewRelay made, deps_.sessions.request(sandbox.id, target));
-    channel_id_ = made.channel_id;
-    return made.relay;
+    auto made = deps_.sessions.request(sandbox.id, target);
+    if (!made && made.error().code == Code::unavailable) end_without_peer(made.error().what);
+    if (!made) return tl::unexpected(made.error());
+    channel_id_ = made->channel_id;
+    return made->relay;
   }
 
   void on_end() override {

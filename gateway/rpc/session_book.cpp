@@ -6,15 +6,18 @@
 
 namespace keyward::gateway {
 
-Result<std::string> SessionBook::open(const Hello& hello, SessionPeer& peer, TimePoint now) {
+Result<> SessionBook::open(const Hello& hello, SessionPeer& peer, TimePoint now) {
   const std::lock_guard lock(mutex_);
   Session& session = sessions_[hello.sandbox_id];
   const bool alive = session.peer != nullptr && now < session.heard + 2 * heartbeat;
   if (alive && session.instance_id != hello.instance_id)
     return fail(Code::conflict, "another supervisor of this sandbox holds a session");
   if (session.peer != nullptr) session.peer->superseded();
-  session = {random_uuid(), hello.instance_id, &peer, now};
-  return session.session_id;
+  session = {hello.instance_id, &peer, now};
+  peer.accepted(random_uuid());
+  for (const auto& [channel_id, pending] : pending_)
+    if (pending.sandbox_id == hello.sandbox_id) peer.ask_for_relay(channel_id, pending.target);
+  return {};
 }
 
 void SessionBook::heard(const Hello& hello, TimePoint now) {
@@ -61,15 +64,6 @@ Result<std::shared_ptr<Relay>> SessionBook::claim(const std::string& channel_id,
   pending_.erase(pending);
   taken_.emplace(sandbox_id, relay);
   return relay;
-}
-
-void SessionBook::ask_again(const std::string& sandbox_id) {
-  const std::lock_guard lock(mutex_);
-  const auto session = sessions_.find(sandbox_id);
-  if (session == sessions_.end()) return;
-  for (const auto& [channel_id, pending] : pending_)
-    if (pending.sandbox_id == sandbox_id)
-      session->second.peer->ask_for_relay(channel_id, pending.target);
 }
 
 std::size_t SessionBook::count_relays(const std::string& sandbox_id) {

@@ -25,6 +25,7 @@ struct RelayTarget {
 class SessionPeer {
  public:
   virtual ~SessionPeer() = default;
+  virtual void accepted(const std::string& session_id) = 0;  // before everything else
   virtual void ask_for_relay(const std::string& channel_id, const RelayTarget& target) = 0;
   virtual void superseded() = 0;  // by a newer session of the same instance
 };
@@ -37,16 +38,14 @@ class SessionBook {
   struct Hello {
     std::string sandbox_id, instance_id;
   };
-  // The session's id.  The same instance takes its old session over; another one is refused
-  // (Code::conflict) while the old one is heard of: whoever stole a token gets no relays.
-  // `peer` stays until close().
-  Result<std::string> open(const Hello& hello, SessionPeer& peer, TimePoint now);
+  // `peer` is told that it is accepted, and is asked for each relay that nobody has taken yet: an
+  // earlier session may not have had the question.  The same instance takes its old session over;
+  // another one is refused (Code::conflict) while the old one is heard of: whoever stole a token
+  // gets no relays.  `peer` stays until close().
+  Result<> open(const Hello& hello, SessionPeer& peer, TimePoint now);
   void heard(const Hello& hello, TimePoint now);
   void close(const std::string& sandbox_id, const SessionPeer& peer);
   std::optional<std::string> instance_of(const std::string& sandbox_id) const;
-
-  // The requests that no supervisor has taken yet, once more: the one before may not have had them.
-  void ask_again(const std::string& sandbox_id);
 
   struct NewRelay {
     std::string channel_id;
@@ -63,7 +62,7 @@ class SessionBook {
 
  private:
   struct Session {
-    std::string session_id, instance_id;
+    std::string instance_id;
     SessionPeer* peer = nullptr;
     TimePoint heard;
   };

@@ -32,6 +32,14 @@ class SessionStream final : public Base, public SessionPeer {
     if (rejected_) end({});
   }
 
+  void accepted(const std::string& session_id) override {
+    v1::GatewayMessage answer;
+    answer.mutable_session_accepted()->set_session_id(session_id);
+    answer.mutable_session_accepted()->set_heartbeat_interval_secs(
+        static_cast<std::uint32_t>(SessionBook::heartbeat.count()));
+    send(std::move(answer));
+  }
+
   void ask_for_relay(const std::string& channel_id, const RelayTarget& target) override {
     v1::GatewayMessage message;
     message.mutable_relay_open()->set_channel_id(channel_id);
@@ -79,18 +87,12 @@ class SessionStream final : public Base, public SessionPeer {
       return fail(Code::invalid, "instance_id is required");
     TRY(deps_.store.sandbox_by_id(hello.sandbox_id()));
     hello_ = {hello.sandbox_id(), hello.instance_id()};
-    const auto session = deps_.sessions.open(hello_, *this, deps_.clock.now());
+    const Result<> session = deps_.sessions.open(hello_, *this, deps_.clock.now());
+    if (session) return {};
     v1::GatewayMessage answer;
-    if (session) {
-      answer.mutable_session_accepted()->set_session_id(*session);
-      answer.mutable_session_accepted()->set_heartbeat_interval_secs(
-          static_cast<std::uint32_t>(SessionBook::heartbeat.count()));
-    } else {
-      answer.mutable_session_rejected()->set_reason(session.error().what);
-      rejected_ = true;
-    }
+    answer.mutable_session_rejected()->set_reason(session.error().what);
+    rejected_ = true;
     send(std::move(answer));
-    if (session) deps_.sessions.ask_again(hello_.sandbox_id);
     return {};
   }
 
@@ -99,8 +101,6 @@ class SessionStream final : public Base, public SessionPeer {
     if (!added.taken) return end(fail(Code::exhausted, "the session is not read"));
     if (added.first != nullptr) write_from(*added.first);
   }
-
-  bool outlives_refresh() const override { return true; }
 
   void on_end() override { deps_.sessions.close(sandbox_id(), *this); }
 

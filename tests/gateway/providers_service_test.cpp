@@ -64,6 +64,7 @@ v1::GetSandboxProviderEnvironmentResponse environment_of(UsersServer& gateway) {
 }
 
 struct NoPeer final : SessionPeer {
+  void accepted(const std::string&) override {}
   void ask_for_relay(const std::string&, const RelayTarget&) override {}
   void superseded() override {}
 };

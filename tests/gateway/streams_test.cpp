@@ -1,102 +1,13 @@
-// Sessions of supervisors, relayed connections, and watching, over real streams.
+// Sessions of supervisors, and watching, over real streams.
+#include "streams.hpp"
+
 #include <doctest/doctest.h>
 
-#include <thread>
-
-#include "gateway/rpc/relay.hpp"
-#include "users.hpp"
+#include <set>
 
 using namespace keyward;
 using namespace keyward::gateway;
 using grpc::StatusCode;
-
-namespace {
-
-// One supervisor's session.
-struct Session {
-  grpc::ClientContext context;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::SupervisorMessage, v1::GatewayMessage>> stream;
-
-  Session(UsersServer& gateway, const std::string& token) {
-    prepare(context, token);
-    stream = gateway.stub->ConnectSupervisor(&context);
-  }
-  v1::GatewayMessage hello(const std::string& sandbox_id, const std::string& instance) {
-    v1::SupervisorMessage message;
-    message.mutable_hello()->set_sandbox_id(sandbox_id);
-    message.mutable_hello()->set_instance_id(instance);
-    stream->Write(message);
-    return read();
-  }
-  v1::GatewayMessage read() {
-    v1::GatewayMessage answer;
-    if (!stream->Read(&answer)) answer.Clear();
-    return answer;
-  }
-  StatusCode end() {
-    stream->WritesDone();
-    v1::GatewayMessage rest;
-    while (stream->Read(&rest)) continue;
-    return stream->Finish().error_code();
-  }
-};
-
-// A user's connection into sandbox a.
-auto forward(UsersServer& gateway, grpc::ClientContext& context, const std::string& host,
-             std::uint32_t port) {
-  prepare(context, "user");
-  auto stream = gateway.stub->ForwardTcp(&context);
-  v1::TcpForwardFrame init;
-  init.mutable_init()->set_sandbox_id(gateway.a.id);
-  init.mutable_init()->mutable_tcp()->set_host(host);
-  init.mutable_init()->mutable_tcp()->set_port(port);
-  stream->Write(init);
-  return stream;
-}
-
-template <class Ready>
-bool wait_for(Ready ready) {
-  for (int i = 0; i < 1000 && !ready(); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return ready();
-}
-
-}  // namespace
-
-TEST_CASE("relay: bytes wait for their reader, and the end comes after them") {
-  Relay relay;
-  int woken = 0;
-  relay.attach(Relay::Side::user, [&] { ++woken; });
-  CHECK_FALSE(relay.is_whole());
-  relay.attach(Relay::Side::sandbox, [] {});
-  CHECK(relay.is_whole());
-  relay.write(Relay::Side::sandbox, std::string(Relay::queue_limit, 'x'));
-  CHECK_FALSE(relay.has_room(Relay::Side::sandbox));
-  CHECK(relay.has_room(Relay::Side::user));
-  relay.end(Relay::Side::sandbox);
-  CHECK_FALSE(relay.is_half_over(Relay::Side::user));
-  CHECK(relay.read(Relay::Side::user)->size() == Relay::queue_limit);
-  CHECK_FALSE(relay.read(Relay::Side::user));
-  CHECK(relay.is_half_over(Relay::Side::user));
-  CHECK_FALSE(relay.is_over(Relay::Side::user));  // it may still send
-  relay.end(Relay::Side::user);
-  CHECK(relay.is_over(Relay::Side::user)->empty());
-  CHECK(relay.is_over(Relay::Side::sandbox)->empty());
-  // Frames without data cost something too.
-  Relay small;
-  for (std::size_t i = 0; i < Relay::queue_limit / Relay::frame_cost; ++i)
-    small.write(Relay::Side::user, "");
-  CHECK_FALSE(small.has_room(Relay::Side::user));
-  Relay left;
-  left.write(Relay::Side::user, "x");
-  left.leave(Relay::Side::user);
-  CHECK_FALSE(left.is_over(Relay::Side::sandbox));
-  CHECK(left.read(Relay::Side::sandbox) == "x");
-  CHECK(left.is_over(Relay::Side::sandbox));
-  CHECK(woken >= 3);
-  relay.fail_with("gone");
-  CHECK(*relay.is_over(Relay::Side::sandbox) == "gone");
-}
 
 TEST_CASE("streams: who is not known, or may not call, gets no stream") {
   UsersServer gateway;
@@ -179,23 +90,24 @@ TEST_CASE("session: ends soon after its token does") {
   CHECK(deleted.stream->Finish().error_code() == StatusCode::ABORTED);
 }
 
-TEST_CASE("session: goes on over a refresh, and what was asked meanwhile is asked again") {
+TEST_CASE("session: ends with its token, and what was asked meanwhile is asked again") {
   UsersServer gateway;
   const std::string token = gateway.token(gateway.a);
   Session session(gateway, token);
   REQUIRE(session.hello(gateway.a.id, "i").has_session_accepted());
   const auto [status, next] = refresh(*gateway.stub, token, "r-1");
   REQUIRE(status.ok());
-  v1::SupervisorMessage heartbeat;
-  heartbeat.mutable_heartbeat();
-  session.stream->Write(heartbeat);
-  CHECK(session.read().has_heartbeat());
-  REQUIRE(get_config(*gateway.stub, next, gateway.a.id).ok());  // no repeat from now on
-  session.stream->Write(heartbeat);
-  CHECK(session.read().has_heartbeat());
   const auto asked = gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""});
   REQUIRE(asked);
   CHECK(session.read().relay_open().channel_id() == asked->channel_id);
+  // Whoever stole the old token has nothing more of it, whatever is open.
+  v1::SupervisorMessage heartbeat;
+  heartbeat.mutable_heartbeat();
+  session.stream->Write(heartbeat);
+  CHECK(session.end() == StatusCode::ABORTED);
+  Session thief(gateway, token);
+  thief.hello(gateway.a.id, "i");
+  CHECK(thief.end() == StatusCode::UNAUTHENTICATED);
   Session again(gateway, next);
   REQUIRE(again.hello(gateway.a.id, "i").has_session_accepted());
   CHECK(again.read().relay_open().channel_id() == asked->channel_id);
@@ -203,83 +115,33 @@ TEST_CASE("session: goes on over a refresh, and what was asked meanwhile is aske
     CHECK(gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""}));
   CHECK(gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""}).error().code ==
         Code::exhausted);
-  session.end();
   again.end();
 }
 
-TEST_CASE("relays: a user's connection reaches the sandbox's supervisor, and no other") {
+TEST_CASE("session: one question for each relay, after the acceptance, whenever it was asked for") {
   UsersServer gateway;
   const std::string token = gateway.token(gateway.a);
-  {
-    grpc::ClientContext context;
-    CHECK(forward(gateway, context, "127.0.0.1", 80)->Finish().error_code() ==
-          StatusCode::UNAVAILABLE);  // no session
+  for (int round = 0; round < 20; ++round) {
+    Session session(gateway, token);
+    std::set<std::string> asked;
+    const std::jthread user([&] {
+      while (asked.size() < 3) {
+        const auto made = gateway.sessions.request(gateway.a.id, {"127.0.0.1", 80, ""});
+        if (made) asked.insert(made->channel_id);
+      }
+    });
+    REQUIRE(session.hello(gateway.a.id, "i").has_session_accepted());
+    std::set<std::string> seen;
+    for (int i = 0; i < 3; ++i) seen.insert(session.read().relay_open().channel_id());
+    CHECK(seen.size() == 3);
+    v1::SupervisorMessage heartbeat;
+    heartbeat.mutable_heartbeat();
+    session.stream->Write(heartbeat);
+    CHECK(session.read().has_heartbeat());  // and not one of them again
+    for (const std::string& channel : seen) gateway.sessions.drop(channel, gateway.a.id, "");
+    CHECK(session.end() == StatusCode::OK);
+    REQUIRE(wait_for([&] { return !gateway.sessions.instance_of(gateway.a.id); }));
   }
-  Session session(gateway, token);
-  REQUIRE(session.hello(gateway.a.id, "i").has_session_accepted());
-  {
-    grpc::ClientContext context;
-    CHECK(forward(gateway, context, "169.254.169.254", 80)->Finish().error_code() ==
-          StatusCode::INVALID_ARGUMENT);
-  }
-  grpc::ClientContext user_context;
-  auto user = forward(gateway, user_context, "127.0.0.1", 8080);
-  const auto open = session.read();
-  REQUIRE(open.has_relay_open());
-  CHECK(open.relay_open().tcp().port() == 8080);
-
-  v1::RelayFrame init;
-  init.mutable_init()->set_channel_id(open.relay_open().channel_id());
-  const auto join = [&](grpc::ClientContext& context, const std::string& bearer) {
-    prepare(context, bearer);
-    auto stream = gateway.stub->RelayStream(&context);
-    stream->Write(init);
-    return stream;
-  };
-  {
-    grpc::ClientContext context;
-    const auto status = join(context, gateway.token(gateway.b))->Finish();
-    CHECK(status.error_code() == StatusCode::NOT_FOUND);
-    CHECK(status.error_message() == "unknown or expired relay channel");
-  }
-  grpc::ClientContext relay_context;
-  auto relay = join(relay_context, token);
-  v1::TcpForwardFrame to_sandbox, from_sandbox;
-  v1::RelayFrame received, sent;
-  to_sandbox.set_data("hello");
-  REQUIRE(user->Write(to_sandbox));
-  REQUIRE(relay->Read(&received));
-  CHECK(received.data() == "hello");
-  // More than a queue holds, in both directions at once.
-  constexpr int frames = 64;
-  sent.set_data(std::string(16'384, 's'));
-  std::thread writer([&] {
-    for (int i = 0; i < frames; ++i) relay->Write(sent);
-    relay->WritesDone();
-  });
-  std::size_t bytes = 0;
-  while (user->Read(&from_sandbox)) bytes += from_sandbox.data().size();
-  writer.join();
-  CHECK(bytes == frames * sent.data().size());
-  CHECK(user->Finish().ok());
-  grpc::ClientContext late;
-  CHECK(join(late, token)->Finish().error_code() == StatusCode::NOT_FOUND);  // once only
-  CHECK(session.end() == StatusCode::OK);
-}
-
-TEST_CASE("relays: a target that the supervisor cannot reach") {
-  UsersServer gateway;
-  Session session(gateway, gateway.token(gateway.a));
-  REQUIRE(session.hello(gateway.a.id, "i").has_session_accepted());
-  grpc::ClientContext context;
-  auto refused = forward(gateway, context, "localhost", 1);
-  const auto open = session.read();
-  REQUIRE(open.has_relay_open());
-  v1::SupervisorMessage result;
-  result.mutable_relay_open_result()->set_channel_id(open.relay_open().channel_id());
-  session.stream->Write(result);
-  CHECK(refused->Finish().error_code() == StatusCode::UNAVAILABLE);
-  CHECK(session.end() == StatusCode::OK);
 }
 
 TEST_CASE("watch: states and lines as they come, and the end") {

@@ -81,17 +81,18 @@ TEST_CASE("gateway client: a policy with what is not known here is said, whereve
   const auto later = [](google::protobuf::Message* message) {
     message->GetReflection()->MutableUnknownFields(message)->AddVarint(1000, 1);
   };
-  std::string problem;
+  std::atomic<const char*> problem = "";
   gateway.config = [&](const Call&, auto& response) {
+    const std::string_view place = problem.load();
     auto& policy = *response.mutable_policy();
     policy.set_version(1);
     auto* endpoint = (*policy.mutable_network_policies())["a"].add_endpoints();
     endpoint->set_host("a.example.com");
     endpoint->set_port(443);
-    if (problem == "in the policy") later(&policy);
-    if (problem == "in an endpoint") later(endpoint);
-    if (problem == "tls") endpoint->set_tls("of-the-future");
-    if (problem == "landlock") policy.mutable_landlock()->set_compatibility("of-the-future");
+    if (place == "in the policy") later(&policy);
+    if (place == "in an endpoint") later(endpoint);
+    if (place == "tls") endpoint->set_tls("of-the-future");
+    if (place == "landlock") policy.mutable_landlock()->set_compatibility("of-the-future");
     return grpc::Status::OK;
   };
   const auto client = client_for({gateway.url(), "", "", "", ""}, slot);
