@@ -16,6 +16,7 @@
 #include <cerrno>
 
 #include "isolation/capabilities.hpp"
+#include "isolation/hidden.hpp"
 #include "isolation/launch_channel.hpp"
 
 namespace keyward::isolation {
@@ -129,6 +130,7 @@ Result<> confine(const ConfinedProgram& confined, int report) {
   TRY(enter_directory(confined.program.directory));  // as the user: a directory that only root may
                                                      // enter is none of its own
   TRY(verify_identity(confined.user));
+  TRY(verify_hidden(confined.hidden));
   TRY(forbid_privilege_and_orphans());
   TRY(enter_landlock_domain(confined.landlock));
   return install_filter(confined.filter, Threads::calling);

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "isolation/landlock_rules.hpp"
+#include "isolation/plan.hpp"
 #include "isolation/sandbox.hpp"
 #include "isolation/seccomp_filter.hpp"
 #include "isolation/users.hpp"
@@ -19,6 +20,7 @@ struct ConfinedProgram {
   const User& user;
   const FilterProgram& filter;
   const LandlockDomain& landlock;
+  const std::vector<FoundSecret>& hidden;
 };
 
 // Runs in the child and never returns: it becomes the program, or writes an encoded Error to

@@ -79,6 +79,10 @@ Result<std::vector<FoundSecret>> find_secrets(const SandboxSpec& spec) {
       if (!required && errno == ENOENT) return {};
       return fail_errno("hide " + path + " (it must exist, so that it is known to be hidden)");
     }
+    if (!S_ISDIR(status.st_mode) && status.st_nlink > 1)
+      return fail(Code::denied, "hide " + path +
+                                    ": it has another name as well (a hard link), by "
+                                    "which it would be seen; remove that one");
     for (FoundSecret& link : find_links(path)) found.push_back(std::move(link));
     found.push_back({real.data(), S_ISDIR(status.st_mode)});
     return {};

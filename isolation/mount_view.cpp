@@ -11,6 +11,7 @@
 
 #include "base/file.hpp"
 #include "base/unique_fd.hpp"
+#include "isolation/hidden.hpp"
 
 namespace keyward::isolation {
 namespace {
@@ -186,12 +187,7 @@ Result<std::map<std::string, std::string>> enter_view(const ViewSpec& view) {
 }
 
 Result<> verify_view(const ViewSpec& view) {
-  for (const std::string& directory : view.plan.covered) {
-    struct stat status{};
-    if (::stat(directory.c_str(), &status) != 0) return fail_errno("self-test: " + directory);
-    if ((status.st_mode & 07777) != 0)
-      return fail(Code::internal, "self-test: " + directory + " is not covered");
-  }
+  TRY(verify_hidden(view.plan.secrets));
   TRY_ASSIGN(const auto mounts, read_mountinfo());
   for (const MountEntry& mount : mounts)
     if (mount.point == "/" && ("," + mount.options + ",").find(",ro,") == std::string::npos)

@@ -22,7 +22,7 @@ struct ViewSpec {
 // Returns what was done, for the evidence: "root" → "pivot_root" or "move_and_chroot".
 Result<std::map<std::string, std::string>> enter_view(const ViewSpec& view);
 
-// Looks from inside: every covered directory is empty and no path of the old root is left.
+// Looks from inside: nothing hidden can be reached, and no path of the old root is left.
 Result<> verify_view(const ViewSpec& view);
 
 // Writes root-owned, world-readable files into files_directory and makes it read-only.

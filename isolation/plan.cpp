@@ -34,6 +34,7 @@ bool is_shared_directory(std::string_view directory) {
 Result<MountPlan> make_mount_plan(const std::vector<FoundSecret>& secrets, const std::string& home,
                                   const std::vector<MountEntry>& mounts) {
   MountPlan plan;
+  plan.secrets = secrets;
   plan.tmpfs = {"/tmp", "/run"};
   if (!covers(plan, home)) plan.tmpfs.push_back(home);
   for (const FoundSecret& secret : secrets) {

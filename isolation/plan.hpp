@@ -18,6 +18,7 @@ struct FoundSecret {
 };
 
 struct MountPlan {
+  std::vector<FoundSecret> secrets;
   std::vector<std::string> covered;  // directories that become empty and inaccessible
   std::vector<std::string> tmpfs;    // private writable tmpfs: /tmp, /run, home
 };

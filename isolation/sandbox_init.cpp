@@ -14,6 +14,7 @@
 
 #include "isolation/capabilities.hpp"
 #include "isolation/child_exec.hpp"
+#include "isolation/hidden.hpp"
 #include "isolation/launch_channel.hpp"
 
 namespace keyward::isolation {
@@ -61,19 +62,21 @@ Result<pid_t> fork_program(const ConfinedProgram& confined) {
   return child;
 }
 
-Result<pid_t> start_program(const InitOrder& order, const std::string& payload) {
+Result<pid_t> start_program(const InitOrder& order, const std::string& payload,
+                            HiddenWatch& hidden) {
   TRY_ASSIGN(const ProgramSpec program, decode_program_spec(payload));
   if (program.arguments.empty()) return fail(Code::invalid, "start: no program");
   TRY(seal_files(order.view.files_directory, program.files));
   for (const std::string& path : program.filesystem.read_write)
     if (!is_below(path, "/tmp") && !is_below(path, "/run") && !is_below(path, order.view.user.home))
       TRY(make_writable(path));
+  TRY(hidden.look());
   TRY(verify_view(order.view));
   TRY_ASSIGN(const FilterProgram filter, compile_child_filter());
   TRY_ASSIGN(const LandlockDomain landlock,
              make_landlock_domain(program.filesystem,
                                   writable_directories(order.view, program.filesystem)));
-  return fork_program({program, order.view.user, filter, landlock});
+  return fork_program({program, order.view.user, filter, landlock, order.view.plan.secrets});
 }
 
 int exit_code(int status) {
@@ -91,11 +94,18 @@ std::optional<int> reap(pid_t program) {
   }
 }
 
+[[noreturn]] void fail_and_exit(const UniqueFd& channel, const Error& error) {
+  (void)send_message(channel.get(), {MessageType::failed, encode(error), {}});
+  ::_exit(own_failure);
+}
+
 // The channel is closed when the launcher, and with it the broker, is gone: then nothing here may
 // live on.
-[[noreturn]] void serve(pid_t program, const UniqueFd& channel, const UniqueFd& signals) {
+[[noreturn]] void serve(pid_t program, const UniqueFd& channel, const UniqueFd& signals,
+                        HiddenWatch& hidden) {
   for (;;) {
-    std::array<pollfd, 2> waiting = {{{channel.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> waiting = {
+        {{channel.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}, {hidden.fd(), POLLIN, 0}}};
     if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) ::_exit(own_failure);
     if (waiting[0].revents != 0) {
       const Result<Message> message = receive_message(channel.get());
@@ -105,6 +115,8 @@ std::optional<int> reap(pid_t program) {
       if (message->type == MessageType::signal && number)
         ::kill(-program, static_cast<int>(*number));
     }
+    if (waiting[2].revents != 0)
+      if (const Result<> still = hidden.look(); !still) fail_and_exit(channel, still.error());
     signalfd_siginfo drained{};
     while (::read(signals.get(), &drained, sizeof drained) > 0) {
     }
@@ -128,11 +140,6 @@ Result<UniqueFd> prepare_process() {
   return signals;
 }
 
-[[noreturn]] void fail_and_exit(const UniqueFd& channel, const Error& error) {
-  (void)send_message(channel.get(), {MessageType::failed, encode(error), {}});
-  ::_exit(own_failure);
-}
-
 }  // namespace
 
 void run_sandbox_init(const InitOrder& order, UniqueFd channel) {
@@ -140,6 +147,8 @@ void run_sandbox_init(const InitOrder& order, UniqueFd channel) {
   if (!signals) fail_and_exit(channel, signals.error());
   Result<std::map<std::string, std::string>> evidence = enter_view(order.view);
   if (!evidence) fail_and_exit(channel, evidence.error());
+  Result<HiddenWatch> hidden = HiddenWatch::begin(order.view.plan);  // before the look: no gap
+  if (!hidden) fail_and_exit(channel, hidden.error());
   if (const Result<> verified = verify_view(order.view); !verified)
     fail_and_exit(channel, verified.error());
   BuiltSandbox built;
@@ -149,12 +158,12 @@ void run_sandbox_init(const InitOrder& order, UniqueFd channel) {
 
   const Result<Message> go = receive_message(channel.get());  // no "go", no execution
   if (!go || go->type != MessageType::start) ::_exit(own_failure);
-  const Result<pid_t> program = start_program(order, go->payload);
+  const Result<pid_t> program = start_program(order, go->payload, *hidden);
   if (!program) fail_and_exit(channel, program.error());
   if (const Result<> kept = keep_capabilities({CAP_KILL}); !kept)
     fail_and_exit(channel, kept.error());
   if (!send_message(channel.get(), {MessageType::started, {}, {}})) ::_exit(own_failure);
-  serve(*program, channel, *signals);
+  serve(*program, channel, *signals, *hidden);
 }
 
 }  // namespace keyward::isolation

@@ -4,6 +4,7 @@
 usage: sandbox_test.py DRIVER   (tests/isolation/sandbox_driver.cpp); exit 77 where namespaces are not to be had
 """
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,49 @@ class Sandbox(unittest.TestCase):
                 hidden = run(*look, options=("--hide", path))
                 self.assertNotIn("CANARY", hidden.stdout, path)
                 self.assertNotIn("..", hidden.stdout, path)
+
+    def secret_in(self, folder, text):
+        token = os.path.join(folder, "token")
+        with open(token, "w") as f:
+            os.fchmod(f.fileno(), 0o644)
+            f.write(text)
+        return token
+
+    def test_a_hidden_file_with_another_name_is_refused(self):
+        with tempfile.TemporaryDirectory(dir="/opt") as folder, tempfile.TemporaryDirectory(dir="/opt") as other:
+            token = self.secret_in(folder, "CANARY")
+            os.link(token, os.path.join(other, "token"))
+            done = run("true", options=("--hide", token))
+            self.assertEqual(done.returncode, 125)
+            self.assertIn("hard link", done.stderr)
+
+    def made_anew(self, folder, how):
+        """Outside, as an agent that is installed again does it: the cover inside goes with its directory."""
+        if how == "removed":
+            shutil.rmtree(folder)
+        else:
+            os.rename(folder, folder + ".old")
+        time.sleep(0.3)  # init is woken by the first of the two; what comes in the same moment can be seen until it is
+        os.mkdir(folder, 0o755)
+        self.secret_in(folder, "CANARY-ANEW")
+
+    def test_a_hidden_directory_that_is_made_anew(self):
+        for how in ("removed", "moved"):
+            for stop in ((), ("--stop-before", "start")):
+                with self.subTest(how=how, stop=stop), tempfile.TemporaryDirectory(dir="/opt") as parent:
+                    os.chmod(parent, 0o755)
+                    folder = os.path.join(parent, "agent")
+                    os.mkdir(folder, 0o755)
+                    token = self.secret_in(folder, "CANARY-FIRST")
+                    script = f"echo ready; while :; do cat {token} 2>/dev/null; sleep 0.05; done"
+                    with subprocess.Popen([DRIVER, *USER, "--hide", token, *stop, "--", "sh", "-c", script], text=True,
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as driver:
+                        driver.stdout.readline()
+                        self.made_anew(folder, how)
+                        out, errors = driver.communicate("\n", timeout=60)
+                    self.assertEqual(driver.returncode, 78, errors)
+                    self.assertIn("made anew outside", errors)
+                    self.assertNotIn("CANARY", out)
 
     def test_a_hidden_path_must_exist(self):
         done = run("true", options=("--hide", "/opt/none/such"))
