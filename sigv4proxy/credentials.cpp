@@ -6,6 +6,7 @@
 
 #include "base/file.hpp"
 #include "base/program.hpp"
+#include "base/trust_store.hpp"
 #include "identity/aws/fetcher.hpp"
 #include "netproxy/io/look_up.hpp"
 
@@ -57,21 +58,20 @@ Result<AwsProfiles> read_profiles(const Environment& environment) {
   return profiles;
 }
 
-// Everything anew each time, so that files that were replaced are noticed.
-Result<AwsKeys> fetch_keys(const CredentialDeps& deps, const KeyFetcher& fetcher) {
-  TRY_ASSIGN(const AwsProfiles profiles, read_profiles(deps.environment));
-  const AwsSettings settings{deps.environment.variables, deps.environment.secrets, profiles,
-                             session_name()};
-  TRY_ASSIGN(AwsSourcePtr source, choose_source(settings));
-  if (!deps.options.role_arn.empty()) {
-    TRY_ASSIGN(source, assume(settings, deps.options.role_arn, std::move(source)));
-  }
-  return fetcher.fetch(*source);
+// Whom STS and a container's service are trusted for.
+Result<std::string> service_trust(const Options& options) {
+  TRY_ASSIGN(std::string pem, system_trust_store());
+  if (options.ca_file.empty()) return pem;
+  TRY_ASSIGN(const std::string more, read_file(options.ca_file));
+  return pem + "\n" + more;
 }
 
-FetcherSettings fetcher_settings(const CredentialDeps& deps) {
+Result<FetcherSettings> fetcher_settings(const CredentialDeps& deps, const AwsSource& source) {
   FetcherSettings settings;
-  settings.http.ca_pem = deps.trust_pem;
+  const bool is_asked = !std::holds_alternative<StaticKeys>(source.how);
+  if (is_asked) {
+    TRY_ASSIGN(settings.http.ca_pem, service_trust(deps.options));
+  }
   settings.http.deadline = service_deadline;
   settings.http.resolve = [&names = deps.names](const std::string& host, const auto& stop) {
     return netproxy::look_up(names, host, stop);
@@ -79,6 +79,22 @@ FetcherSettings fetcher_settings(const CredentialDeps& deps) {
   settings.region = deps.region;
   settings.sts_endpoint = variable(deps.environment, "AWS_ENDPOINT_URL_STS");
   return settings;
+}
+
+// Everything anew each time, so that files that were replaced are noticed.
+Result<AwsKeys> fetch_keys(const CredentialDeps& deps) {
+  TRY_ASSIGN(const AwsProfiles profiles, read_profiles(deps.environment));
+  const AwsSettings settings{deps.environment.variables, deps.environment.secrets, profiles,
+                             session_name()};
+  TRY_ASSIGN(AwsSourcePtr source, choose_source(settings));
+  if (!deps.options.role_arn.empty()) {
+    TRY_ASSIGN(source, assume(settings, deps.options.role_arn, std::move(source)));
+  }
+  TRY_ASSIGN(FetcherSettings how, fetcher_settings(deps, *source));
+  const auto run = [](const std::vector<std::string>& words) {
+    return program_output(words, process_limits);
+  };
+  return KeyFetcher(std::move(how), run, deps.clock).fetch(*source);
 }
 
 }  // namespace
@@ -95,12 +111,8 @@ Result<std::string> region_of(const Environment& environment) {
 }
 
 std::unique_ptr<KeyKeeper> keep_keys(const CredentialDeps& deps, Snapshot<AwsKeyState>& state) {
-  const auto run = [](const std::vector<std::string>& words) {
-    return program_output(words, process_limits);
-  };
-  const auto fetcher = std::make_shared<KeyFetcher>(fetcher_settings(deps), run, deps.clock);
   return std::make_unique<KeyKeeper>(
-      KeeperDeps{[deps, fetcher] { return fetch_keys(deps, *fetcher); }, state, deps.clock,
+      KeeperDeps{[deps] { return fetch_keys(deps); }, state, deps.clock,
                  usual_margin + std::chrono::seconds(deps.options.signature_lifetime),
                  [&metrics = deps.metrics](bool succeeded) { metrics.count_renewal(succeeded); }});
 }

@@ -29,7 +29,6 @@ struct CredentialDeps {
   const Options& options;
   const Environment& environment;
   const netproxy::ProxySettings& names;  // DNS
-  std::string trust_pem;                 // for STS
   std::string region;                    // signed for
   Metrics& metrics;
   const Clock& clock;

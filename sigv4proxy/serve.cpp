@@ -66,7 +66,7 @@ Result<std::pair<std::string, netproxy::Address>> host_alias(const std::string& 
   return std::pair(*name, *address);
 }
 
-Result<ProxySettings> proxy_settings(const Options& options, const std::string& system_store) {
+Result<ProxySettings> proxy_settings(const Options& options) {
   ProxySettings settings;
   settings.threads = options.threads;
   settings.limits.dial_timeout = seconds(options.connect_timeout);
@@ -78,13 +78,16 @@ Result<ProxySettings> proxy_settings(const Options& options, const std::string& 
     TRY_ASSIGN(auto alias, host_alias(text));
     settings.host_aliases.push_back(std::move(alias));
   }
-  settings.trust_store_pem = system_store;
-  if (!options.ca_file.empty()) {
-    TRY_ASSIGN(settings.trust_store_pem, read_file(options.ca_file));
-    if (settings.trust_store_pem.empty()) return fail(Code::invalid, "--ca: the file is empty");
-  }
   settings.verify_upstreams = !options.no_verify_ssl;
   return settings;
+}
+
+// What vouches for the upstream's certificate.
+Result<std::string> upstream_trust(const Options& options, bool secure) {
+  if (options.ca_file.empty()) return secure ? system_trust_store() : std::string();
+  TRY_ASSIGN(std::string pem, read_file(options.ca_file));
+  if (pem.empty()) return fail(Code::invalid, "--ca: the file is empty");
+  return pem;
 }
 
 GateSettings gate_settings(const Options& options, Upstream upstream, Rewriting rewriting) {
@@ -193,24 +196,22 @@ Result<> Service::start() {
   TRY_ASSIGN(Rewriting rewriting, read_rewriting(options_));
   TRY_ASSIGN(const std::string region, region_of(environment_));
   TRY_ASSIGN(Upstream upstream, choose_upstream(options_, region));
-  TRY_ASSIGN(const std::string store, system_trust_store());
-  TRY_ASSIGN(settings_, proxy_settings(options_, store));
+  TRY_ASSIGN(settings_, proxy_settings(options_));
+  ProxySettings serving = settings_;
+  TRY_ASSIGN(serving.trust_store_pem, upstream_trust(options_, upstream.secure));
   if (!options_.cert_file.empty()) TRY(certificate_.load());
   const bool verifies = !options_.verify_chunks.empty();
   if (verifies) TRY(clients_.load());
   TRY_ASSIGN(UniqueFd listener, listen_on(where));  // before keys are asked for: it may be taken
   say_start(options_, upstream);
-  const std::string sts_trust =
-      options_.ca_file.empty() ? store : store + "\n" + settings_.trust_store_pem;
-  keeper_ = keep_keys(
-      {options_, environment_, settings_, sts_trust, upstream.target.region, metrics_, clock_},
-      keys_);
+  keeper_ = keep_keys({options_, environment_, settings_, upstream.target.region, metrics_, clock_},
+                      keys_);
   gate_ = std::make_unique<SigningGate>(
       gate_settings(options_, std::move(upstream), std::move(rewriting)),
       GateDeps{keys_, metrics_, clock_, verifies ? &clients_ : nullptr});
   netproxy::ProxyDeps proxy_deps = deps(*gate_);
   proxy_deps.listener_tls = certificate_.tls();
-  TRY_ASSIGN(proxy_, Proxy::start(std::move(listener), settings_, proxy_deps));
+  TRY_ASSIGN(proxy_, Proxy::start(std::move(listener), std::move(serving), proxy_deps));
   return start_utility({where.address, options_.utility_port});
 }
 

@@ -119,12 +119,13 @@ Result<> ThreadedProxy::add_worker(const UniqueFd& listener) {
 }
 
 Result<> ThreadedProxy::launch(const UniqueFd& listener) {
-  TRY_ASSIGN(shared_.upstream_tls, UpstreamTls::create(shared_.settings.trust_store_pem,
-                                                       shared_.settings.verify_upstreams));
+  ProxySettings& settings = shared_.settings;
+  TRY_ASSIGN(shared_.upstream_tls, UpstreamTls::create(std::exchange(settings.trust_store_pem, {}),
+                                                       settings.verify_upstreams));
   const int flags = ::fcntl(listener.get(), F_GETFL);
   if (flags < 0 || ::fcntl(listener.get(), F_SETFL, flags | O_NONBLOCK) != 0)
     return fail_errno("proxy: listener");
-  for (unsigned i = 0; i < std::max(shared_.settings.threads, 1U); ++i) TRY(add_worker(listener));
+  for (unsigned i = 0; i < std::max(settings.threads, 1U); ++i) TRY(add_worker(listener));
   for (const auto& worker : workers_) threads_.emplace_back([&loop = worker->loop] { loop.run(); });
   return {};
 }

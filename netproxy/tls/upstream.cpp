@@ -18,25 +18,37 @@ constexpr std::size_t max_sessions = 1024;
 
 class Upstreams final : public UpstreamTls {
  public:
-  Result<> prepare(const std::string& trust_store_pem, bool verify);
+  Upstreams(std::string trust_store_pem, bool verify)
+      : store_pem_(std::move(trust_store_pem)), verify_(verify) {}
+  Result<> check_store() const;
   Result<SslPtr> new_session(const std::string& host, const std::string& resume_key) override;
 
  private:
-  Result<> open_store(const std::string& trust_store_pem);
-  bool add_next_certificate();
-  void read_whole_store();
+  Result<> prepare();
+  void read_store();
   static int keep_session(SSL* ssl, SSL_SESSION* session);
   SslSessionPtr take_session(const std::string& resume_key);
 
+  // OpenSSL's context and a store of 140 certificates take more time and memory than everything
+  // else of a start: they are made before the first connection, from what was read at the start.
+  std::once_flag prepared_;
+  Result<> ready_;
+  std::string store_pem_;  // until then
+  const bool verify_;
   SslContextPtr context_;
-  // A store of 140 certificates takes OpenSSL longer than everything else of a start: the first one
-  // is read then, to know that it is a store, and the others before the first connection.
-  std::string store_pem_;
-  BioPtr store_text_;
-  std::once_flag store_read_;
   std::mutex mutex_;  // held for a map operation
   std::unordered_map<std::string, SslSessionPtr> sessions_;
 };
+
+BioPtr text_of(const std::string& pem) {
+  return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+X509Ptr next_certificate(const BioPtr& text) {
+  X509Ptr certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return certificate;
+}
 
 int key_index() {
   static const int index = SSL_get_ex_new_index(
@@ -46,37 +58,26 @@ int key_index() {
   return index;
 }
 
-bool Upstreams::add_next_certificate() {
-  const X509Ptr certificate(PEM_read_bio_X509(store_text_.get(), nullptr, nullptr, nullptr));
-  if (certificate) X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), certificate.get());
-  ERR_clear_error();
-  return certificate != nullptr;
+Result<> Upstreams::check_store() const {
+  if (store_pem_.empty() || next_certificate(text_of(store_pem_))) return {};
+  return fail(Code::invalid, "tls: the trust store holds no certificate");
 }
 
-Result<> Upstreams::open_store(const std::string& trust_store_pem) {
-  store_pem_ = trust_store_pem;
-  store_text_.reset(BIO_new_mem_buf(store_pem_.data(), static_cast<int>(store_pem_.size())));
-  if (!store_text_) return fail(Code::internal, "tls: " + take_openssl_error());
-  if (!add_next_certificate() && !store_pem_.empty())
-    return fail(Code::invalid, "tls: the trust store holds no certificate");
-  return {};
+void Upstreams::read_store() {
+  const BioPtr text = text_of(store_pem_);
+  X509_STORE* store = SSL_CTX_get_cert_store(context_.get());
+  while (const X509Ptr certificate = next_certificate(text))
+    X509_STORE_add_cert(store, certificate.get());
+  store_pem_ = std::string();
 }
 
-void Upstreams::read_whole_store() {
-  std::call_once(store_read_, [this] {
-    while (add_next_certificate()) {
-    }
-    store_text_.reset();
-  });
-}
-
-Result<> Upstreams::prepare(const std::string& trust_store_pem, bool verify) {
+Result<> Upstreams::prepare() {
   context_.reset(SSL_CTX_new(TLS_client_method()));
   if (!context_) return fail(Code::internal, "tls: " + take_openssl_error());
-  TRY(open_store(trust_store_pem));
+  read_store();
   SSL_CTX* context = context_.get();
   set_common_options(context);
-  SSL_CTX_set_verify(context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_verify(context, verify_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, keep_session);
   SSL_CTX_set_app_data(context, this);
@@ -106,7 +107,8 @@ SslSessionPtr Upstreams::take_session(const std::string& resume_key) {
 }
 
 Result<SslPtr> Upstreams::new_session(const std::string& host, const std::string& resume_key) {
-  read_whole_store();
+  std::call_once(prepared_, [this] { ready_ = prepare(); });
+  if (!ready_) return tl::unexpected(ready_.error());
   SslPtr ssl(SSL_new(context_.get()));
   if (!ssl) return fail(Code::internal, "tls: " + take_openssl_error());
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
@@ -126,10 +128,9 @@ Result<SslPtr> Upstreams::new_session(const std::string& host, const std::string
 
 }  // namespace
 
-Result<std::unique_ptr<UpstreamTls>> UpstreamTls::create(const std::string& trust_store_pem,
-                                                         bool verify) {
-  auto upstreams = std::make_unique<Upstreams>();
-  TRY(upstreams->prepare(trust_store_pem, verify));
+Result<std::unique_ptr<UpstreamTls>> UpstreamTls::create(std::string trust_store_pem, bool verify) {
+  auto upstreams = std::make_unique<Upstreams>(std::move(trust_store_pem), verify);
+  TRY(upstreams->check_store());
   return upstreams;
 }
 

@@ -15,7 +15,7 @@ class UpstreamTls {
   // An empty trust store trusts nobody: every handshake fails (an image without certificates).
   // Errors: a store that is not empty and holds no usable certificate.
   // Without `verify` any certificate is taken: whoever asks for that must say so loudly.
-  static Result<std::unique_ptr<UpstreamTls>> create(const std::string& trust_store_pem,
+  static Result<std::unique_ptr<UpstreamTls>> create(std::string trust_store_pem,
                                                      bool verify = true);
   virtual ~UpstreamTls() = default;
   // A client side that verifies `host` (canonical name or IP literal).  `resume_key` selects the
