@@ -83,6 +83,11 @@ GrantKind kind_of(const std::string& name) {
   return GrantKind::client_credentials;
 }
 
+SvidRole role_of(const std::string& name) {
+  if (name == "actor") return SvidRole::actor;
+  return name == "client" ? SvidRole::client : SvidRole::subject;
+}
+
 Result<GrantBinding> binding_of(const json& order) {
   const json& from = order["grant"];
   GrantBinding binding;
@@ -101,6 +106,7 @@ Result<GrantBinding> binding_of(const json& order) {
     }
   }
   grant.client_id = from.value("client_id", "");
+  grant.svid_role = role_of(from.value("svid_role", ""));
   grant.audience = from.value("audience", std::vector<std::string>());
   grant.resource = from.value("resource", std::vector<std::string>());
   grant.scopes = from.value("scopes", std::vector<std::string>());
@@ -110,10 +116,17 @@ Result<GrantBinding> binding_of(const json& order) {
   return table.bindings().front();
 }
 
+// The user's token of an exchange, as it was given.
+struct GivenSubject final : SubjectTokens {
+  Result<Secret> subject_for(const Grant&) override { return token.clone(); }
+  Secret token;
+};
+
 struct Probe {
   SystemClock wall;
   BootClock clock;
   std::string id;
+  GivenSubject subject;
   std::optional<SpiffeAgent> agent;
   std::unique_ptr<TokenClient> endpoint;
   std::optional<SvidGrants> grants;
@@ -130,7 +143,7 @@ struct Probe {
     grant_settings.cache.first_pause = std::chrono::seconds(config.value("first_pause_s", 1));
     agent.emplace(socket, id, wall);
     grants.emplace(
-        GrantDeps{agent->tokens, *endpoint, wall, clock, nullptr, nullptr, &agent->certificates},
+        GrantDeps{agent->tokens, *endpoint, wall, clock, &subject, nullptr, &agent->certificates},
         std::move(grant_settings));
     return {};
   }
@@ -195,6 +208,10 @@ struct Probe {
     if (what == "x509-bundles") return x509_bundles(order);
     if (what == "token") return token(order);
     if (what == "held") return held(order);
+    if (what == "subject") {
+      subject.token = Secret(order.value("token", ""));
+      return {{"ok", true}};
+    }
     if (what != "withdraw") return failure({Code::invalid, "no such order"});
     grants->keep_only(BindingTable());
     return {{"ok", true}};

@@ -32,6 +32,7 @@ def realm():
 
 class Keycloak:
     """Keeps its keys over stop() and start(), as its database does."""
+    label, options = "keycloak", ()
 
     def __init__(self, machine, port):
         self.machine, self.port, self.process = machine, port, None
@@ -39,21 +40,24 @@ class Keycloak:
         self.url = f"{self.base}/realms/{REALM}"
         tools.debian("java", "openjdk-17-jre-headless")
         with zipfile.ZipFile(tools.keycloak()) as archive:
-            archive.extractall(machine.folder("keycloak", 0o700))
-        self.home = os.path.join(machine.work, "keycloak", f"keycloak-{tools.KEYCLOAK}")
+            archive.extractall(machine.folder(self.label, 0o700))
+        self.home = os.path.join(machine.work, self.label, f"keycloak-{tools.KEYCLOAK}")
         os.makedirs(os.path.join(self.home, "data/import"))
         with open(os.path.join(self.home, "data/import/realm.json"), "w", encoding="utf-8") as file:
-            json.dump(realm(), file)
+            json.dump(self.realm(), file)
+
+    def realm(self):
+        return realm()
 
     def start(self):
         command = ["/bin/bash", os.path.join(self.home, "bin/kc.sh"), "start-dev", "--import-realm", "--http-host=127.0.0.1",
-                   f"--http-port={self.port}", f"--hostname={self.base}", "--http-access-log-enabled=true"]
-        self.process = self.machine.start("keycloak", command, env={
+                   f"--http-port={self.port}", f"--hostname={self.base}", "--http-access-log-enabled=true", *self.options]
+        self.process = self.machine.start(self.label, command, env={
             "KC_BOOTSTRAP_ADMIN_USERNAME": "root", "KC_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD, "JAVA_HOME": "",
             "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1"})
-        wait_until(lambda: self.answers() or self.process.poll() is not None, 300, "keycloak")
+        wait_until(lambda: self.answers() or self.process.poll() is not None, 300, self.label)
         if self.process.poll() is not None:
-            raise RuntimeError(f"keycloak ended with {self.process.returncode}; see {self.machine.log('keycloak')}")
+            raise RuntimeError(f"keycloak ended with {self.process.returncode}; see {self.machine.log(self.label)}")
         return self
 
     def stop(self):
@@ -68,7 +72,7 @@ class Keycloak:
 
     def keys_asked(self):
         """How often the realm's keys were fetched, as Keycloak's access log has it."""
-        with open(self.machine.log("keycloak"), encoding="utf-8", errors="replace") as log:
+        with open(self.machine.log(self.label), encoding="utf-8", errors="replace") as log:
             return log.read().count(f"GET /realms/{REALM}/protocol/openid-connect/certs")
 
     def answer(self, client):
