@@ -35,8 +35,11 @@ constexpr std::array<std::string_view, 23> forbidden_names = {"host",
                                                               "accept-encoding",
                                                               "www-authenticate"};
 
+// Servers read `_` as `-`, and what the client sent under either spelling is taken out: with a name
+// that could be folded into one of these, that would be a field of the connection.
 bool is_forbidden(std::string_view name) {
-  return std::find(forbidden_names.begin(), forbidden_names.end(), name) != forbidden_names.end() ||
+  return name.find('_') != std::string_view::npos ||
+         std::find(forbidden_names.begin(), forbidden_names.end(), name) != forbidden_names.end() ||
          name.starts_with("x-forwarded-") || name.starts_with("x-amz-") ||
          name.starts_with("x-keyward-");
 }

@@ -182,6 +182,11 @@ TEST_CASE("grant lint: what is refused, and where") {
       {grant, [](Profile& p) { p.clear_endpoints(); }},
       {credential + ".auth_style", [](Profile& p) { credential_of(p).set_auth_style("query"); }},
       {credential + ".header_name", [](Profile& p) { credential_of(p).set_auth_style("header"); }},
+      {credential + ".header_name",
+       [](Profile& p) {
+         credential_of(p).set_auth_style("header");
+         credential_of(p).set_header_name("Transfer_Encoding");
+       }},
       {grant, [](Profile& p) { grant_of(p).set_grant_type("password"); }},
       {grant, [](Profile& p) { grant_of(p).set_client_assertion_type("jwt"); }},
       {grant,
