@@ -64,6 +64,8 @@ struct Exchange {
   std::optional<RequestHead> client_head;
   std::optional<ChunkResigner::Sides> chunks;
   std::string credential;  // provider name
+  // As it was before inject() and sign(), where its body is waited for before it leaves.
+  std::optional<RequestHead> bare_request;
   InjectionPtr injection;  // what inject() has put into the request, if anything
   bool repeats = false;    // the request is to be sent once more, with another token
   bool repeated = false;   // ... which happens once

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "netproxy/policy/readings.hpp"
@@ -86,14 +87,24 @@ Result<InjectionPlace> place_of(const Exchange& exchange) {
                         endpoint.credential_provider};
 }
 
-// What an earlier try has put in.  False: there was none.
-bool take_out(Exchange& exchange) {
-  if (!exchange.injection) return false;
+// What an earlier try has put in.  Null: there was none.
+InjectionPtr take_out(Exchange& exchange) {
+  if (!exchange.injection) return nullptr;
   forget_injected(exchange);
   for (const InjectedHeader& injected : exchange.injection->headers)
     remove_header(exchange.request.headers, injected.name);
-  exchange.injection = nullptr;
-  return true;
+  return std::exchange(exchange.injection, nullptr);
+}
+
+// Whether a request that had `before` would now go without something of it.
+bool lacks(const Injection& injection, const Injection& before) {
+  const auto is_there = [&injection](const InjectedHeader& header) {
+    return std::any_of(
+        injection.headers.begin(), injection.headers.end(),
+        [&header](const InjectedHeader& other) { return is_same_field(other.name, header.name); });
+  };
+  return (before.signer && !injection.signer) ||
+         !std::all_of(before.headers.begin(), before.headers.end(), is_there);
 }
 
 // One request has one Authorization, a token or a signature, and keys that are bound are used.
@@ -122,8 +133,8 @@ Problem nothing_granted(const Exchange& exchange, const Error& error) {
 Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   TokenSource* source = worker.shared.deps.tokens;
   if (source == nullptr) co_return Answer<>{};
-  const bool had_token = take_out(exchange);
-  if (!had_token && !source->binds(exchange.route.to.host, exchange.route.to.port))
+  const InjectionPtr before = take_out(exchange);
+  if (!before && !source->binds(exchange.route.to.host, exchange.route.to.port))
     co_return Answer<>{};
   const Result<InjectionPlace> place = place_of(exchange);
   if (!place) co_return tl::unexpected(token_unavailable(place.error()));
@@ -135,9 +146,9 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   if (!got) got = co_await waiting.take();
   if (!*got) co_return tl::unexpected(nothing_granted(exchange, got->error()));
   const Injection& injection = ***got;
-  if (injection.headers.empty() && had_token)
-    co_return tl::unexpected(
-        token_unavailable({Code::unavailable, "the token grant was withdrawn meanwhile"}));
+  if (before && lacks(injection, *before))
+    co_return tl::unexpected(nothing_granted(
+        exchange, {Code::unavailable, "what was granted has been withdrawn meanwhile"}));
   if (injection.headers.empty() && !injection.signer) co_return Answer<>{};
   Answer<> fits = check_fit(exchange, injection);
   if (!fits) co_return fits;

@@ -7,8 +7,8 @@
 namespace keyward::netproxy {
 
 // Waits for a token where none is at hand.  The client's own values of the injected headers are
-// gone, in every spelling that a server might fold into the same name.  Nothing may be forwarded
-// after an error.
+// gone, in every spelling that a server might fold into the same name.  What an earlier call has
+// put in is replaced, and must not be missing now.  Nothing may be forwarded after an error.
 Task<Answer<>> inject(Worker& worker, Exchange& exchange);
 
 // The upstream has answered 401 to injected headers.  True: send the request once more.

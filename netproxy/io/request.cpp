@@ -102,14 +102,32 @@ std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
 Task<Answer<>> Session::admit(Exchange& exchange) {
   if (gate() != nullptr) co_return gate()->admit(exchange);
   exchange.policy = worker_.shared.deps.policy.get();
-  exchange.credentials = worker_.shared.deps.credentials.get();
   identify_client(exchange.policy.get());
   Answer<> ready = decide(exchange, origin_);
-  if (ready) ready = co_await inject(worker_, exchange);
+  if (!ready) co_return ready;
+  if (exchange.request.framing == Framing::length) exchange.bare_request = exchange.request;
+  co_return co_await authorize(exchange);
+}
+
+// With what is granted now.
+Task<Answer<>> Session::authorize(Exchange& exchange) {
+  exchange.credentials = worker_.shared.deps.credentials.get();
+  Answer<> ready = co_await inject(worker_, exchange);
   if (ready)
     ready = sign(exchange, worker_.shared.deps.placeholder, worker_.signing_keys,
                  worker_.shared.deps.clock.now());
   co_return ready;
+}
+
+// What a slow body has outlived is not used any more: tokens end, and are withdrawn.
+Task<Answer<>> Session::authorize_anew(Exchange& exchange) {
+  const bool is_signed = exchange.payload.has_value();
+  if (!exchange.bare_request || (!exchange.injection && !is_signed)) co_return Answer<>{};
+  client_.expire_in(limits().idle_timeout);
+  forget_injected(exchange);
+  exchange.request = std::move(*exchange.bare_request);
+  exchange.bare_request.reset();
+  co_return co_await authorize(exchange);
 }
 
 // True: the client's connection can be used again.
@@ -130,6 +148,7 @@ Task<Answer<bool>> Session::forward(Exchange& exchange) {
   const std::unique_ptr<Upload> owned = make_upload(exchange);
   Upload& upload = *owned;
   Answer<> ready = co_await upload.gather();
+  if (ready && upload.has_waited()) ready = co_await authorize_anew(exchange);
   if (!ready) co_return tl::unexpected(ready.error());
 
   for (;;) {

@@ -23,6 +23,7 @@ class ResignedUpload final : public Upload {
   ResignedUpload(const Way& way, const AwsChunkedBody& body, ChunkResigner::Sides sides);
 
   Task<Answer<>> gather() override;
+  bool has_waited() const override { return false; }
   std::string_view gathered() const override { return {}; }
   bool complete() const override { return complete_; }
   void forget_gathered() override {}

@@ -43,6 +43,8 @@ class Session {
   // request.cpp: one request
   Task<bool> serve_request(RequestHead request);
   Task<Answer<>> admit(Exchange& exchange);
+  Task<Answer<>> authorize(Exchange& exchange);
+  Task<Answer<>> authorize_anew(Exchange& exchange);
   Task<Answer<bool>> carry_out(Exchange& exchange);
   Task<Answer<bool>> forward(Exchange& exchange);
   std::unique_ptr<Upload> make_upload(Exchange& exchange);

@@ -43,7 +43,10 @@ Task<Answer<>> PlainUpload::gather() {
   Answer<> state = judge();
   const bool small =
       framing_.framing() == Framing::length && framing_.remaining() + ready_ <= buffer_size;
-  while (state && small && !waits_for_continue_ && !framing_.done()) state = co_await receive();
+  while (state && small && !waits_for_continue_ && !framing_.done()) {
+    has_waited_ = true;
+    state = co_await receive();
+  }
   co_return state;
 }
 

@@ -19,6 +19,7 @@ class Upload {
   // Collects a body that fits into the buffer, so that it can leave with the head in one write.
   // Does nothing for larger ones and for clients that wait for 100 Continue.
   virtual Task<Answer<>> gather() = 0;
+  virtual bool has_waited() const = 0;  // gather(), for the client
   // Gathered bytes, checked: the whole body when complete().
   virtual std::string_view gathered() const = 0;
   virtual bool complete() const = 0;
@@ -41,6 +42,7 @@ class PlainUpload final : public Upload {
   void forbid_trailers() { framing_.forbid_trailers(); }
 
   Task<Answer<>> gather() override;
+  bool has_waited() const override { return has_waited_; }
   std::string_view gathered() const override;  // at the front of the client's inbox
   bool complete() const override { return framing_.done() && judged_; }
   void forget_gathered() override;
@@ -58,6 +60,7 @@ class PlainUpload final : public Upload {
   BodyFraming framing_;
   std::unique_ptr<BodyCheck> check_;
   bool waits_for_continue_;
+  bool has_waited_ = false;
   bool judged_ = false;    // the check has agreed
   std::size_t ready_ = 0;  // bytes at the front of the inbox that belong to the body
   Buffer held_;

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "tests/netproxy/proxy_fixture.hpp"
 
 namespace keyward::netproxy {
@@ -9,6 +11,17 @@ namespace {
 
 std::string get(const std::string& path, const std::string& host, const std::string& fields = {}) {
   return "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n";
+}
+
+// Sends a request all but its last byte, and waits until it has its token.
+void send_all_but_the_end(Client& client, FakeTokens& tokens, const std::string& request) {
+  const std::size_t path = request.find(' ') + 1;
+  const std::string wanted = request.substr(path, request.find(' ', path) - path);
+  client.write(std::string_view(request).substr(0, request.size() - 1));
+  // Under the lock under which it is given.
+  for (int i = 0; i < 10'000 && tokens.last_place().path != wanted; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  REQUIRE(tokens.last_place().path == wanted);
 }
 
 bool has(const std::string& head, std::string_view line) {
@@ -87,6 +100,82 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: a request with a body is not sent twice
   CHECK(tokens.rejections() == 1);
   CHECK(origin.requests() == 1);
   CHECK(client.ask(post).starts_with("HTTP/1.1 200 "));  // with what was fetched anew
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: a token that a slow body has outlived is not used") {
+  const auto post = [](const std::string& path) {
+    return "POST " + path +
+           " HTTP/1.1\r\nHost: up.test\r\nAuthorization: mine\r\nContent-Length: 2\r\n\r\nhi";
+  };
+  tokens.bind("up.test", {{"Authorization", "Bearer first"}});
+  Client client = tunnel("up.test");
+  send_all_but_the_end(client, tokens, post("/renewed"));
+  tokens.bind("up.test", {{"authorization", "Bearer second"}});
+  client.write("i");
+  CHECK(client.read_answer("POST").starts_with("HTTP/1.1 200 "));
+  CHECK(has(origin.last_head(), "authorization: Bearer second"));
+  CHECK(origin.last_head().find("first") == std::string::npos);
+  CHECK(origin.last_head().find("mine") == std::string::npos);
+  CHECK(origin.whole_bodies() == 1);
+
+  const auto refused = [&](const std::string& path, const std::function<void()>& meanwhile) {
+    CAPTURE(path);
+    tokens.fail_with(std::nullopt);
+    tokens.bind("up.test", {{"Authorization", "Bearer first"}});
+    Client other = tunnel("up.test");
+    send_all_but_the_end(other, tokens, post(path));
+    meanwhile();
+    other.write("i");
+    CHECK(other.read_answer("POST").starts_with("HTTP/1.1 503 "));
+  };
+  refused("/withdrawn", [this] { tokens.bind("ro.test", {}); });
+  refused("/under-another-name", [this] { tokens.bind("up.test", {{"X-Api-Key", "k"}}); });
+  refused("/ended", [this] { tokens.fail_with(Error{Code::unavailable, "the issuer is away"}); });
+  CHECK(origin.requests() == 1);
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: keys that a slow body has outlived sign nothing") {
+  using std::chrono::hours;
+  credentials.set(std::make_shared<const Credentials>());
+  const auto put = [this](const std::string& path) {
+    std::string request = signed_put(2, hex(sha256("hi"))) + "hi";
+    return request.replace(request.find("/bucket/key"), 11, path);
+  };
+  tokens.bind_keys("s3.test", "ASIAFIRST", clock.now() + hours(1));
+  Client client = tunnel("s3.test");
+  send_all_but_the_end(client, tokens, put("/renewed"));
+  tokens.bind_keys("s3.test", "ASIASECOND", clock.now() + hours(1));
+  client.write("i");
+  const std::string answer = client.read_answer("PUT");
+  CHECK_MESSAGE(answer.starts_with("HTTP/1.1 200 "), answer);
+  CHECK(origin.last_head().find("Credential=ASIASECOND/") != std::string::npos);
+  CHECK(origin.last_head().find("ASIAFIRST") == std::string::npos);
+  CHECK(origin.whole_bodies() == 1);
+
+  for (const bool withdrawn : {false, true}) {
+    CAPTURE(withdrawn);
+    tokens.bind_keys("s3.test", "ASIAFIRST", clock.now() + hours(1));
+    Client other = tunnel("s3.test");
+    send_all_but_the_end(other, tokens, put(withdrawn ? "/withdrawn" : "/ended"));
+    if (withdrawn) tokens.bind("ro.test", {});
+    if (!withdrawn)
+      tokens.bind_keys("s3.test", "ASIAFIRST", clock.now() - std::chrono::milliseconds(1));
+    other.write("i");
+    CHECK(other.read_answer("PUT").starts_with("HTTP/1.1 503 "));
+  }
+  CHECK(origin.requests() == 1);
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: keys that are taken back during a slow body, too") {
+  tokens.bind("s3.test", {{"X-Extra", "real"}});
+  Client client = tunnel("s3.test");
+  std::string put = signed_put(2, hex(sha256("hi"))) + "hi";
+  put.replace(put.find("/bucket/key"), 11, "/taken-back");
+  send_all_but_the_end(client, tokens, put);
+  credentials.set(std::make_shared<const Credentials>());
+  client.write("i");
+  CHECK(client.read_answer("PUT").starts_with("HTTP/1.1 503 "));
+  CHECK(origin.requests() == 0);
 }
 
 TEST_CASE_FIXTURE(ProxyFixture, "inject: no field comes behind the body") {

@@ -63,6 +63,9 @@ struct Grants {
     settings.endpoints.deadline = settings.endpoints.connect_deadline =
         1h;  // nothing ends by itself
     source.emplace(std::move(settings), wall);
+    bind();
+  }
+  void bind() {
     identity::GrantBinding binding;
     binding.where = {"up.test", 443, ""};
     binding.identity = "idp:token";
@@ -130,6 +133,33 @@ TEST_CASE("proxy grants: a request that waits while its grant is withdrawn gets 
   CHECK(fixture.origin.requests() == 0);
   CHECK(client.ask(get).starts_with("HTTP/1.1 200 "));  // without a token: none is bound
   CHECK_FALSE(has(fixture.origin.last_head(), "Bearer"));
+}
+
+TEST_CASE("proxy grants: a token that is withdrawn while a body comes is not used") {
+  Grants grants;
+  grants.issuer.open = true;
+  ProxyFixture fixture(ProxySettings{}, &*grants.source);
+  Client client = fixture.tunnel("up.test");
+  CHECK(client.ask(get).starts_with("HTTP/1.1 200 "));
+  const std::string half = "POST /a HTTP/1.1\r\nHost: up.test\r\nContent-Length: 2\r\n\r\nh";
+  client.write(half);
+  wait_until([&] {
+    return has(grants.source->metrics(),
+               "keyward_supervisor_grant_requests_total{served=\"held\"} 1\n");
+  });
+  grants.source->replace({});
+  client.write("i");
+  CHECK(client.read_answer("POST").starts_with("HTTP/1.1 503 "));
+  CHECK(fixture.origin.requests() == 1);
+  // The other way round: what was held is used where it still may be.
+  grants.bind();
+  Client other = fixture.tunnel("up.test");
+  other.write(half);
+  wait_until([&] { return grants.issuer.asked == 2; });
+  other.write("i");
+  CHECK(other.read_answer("POST").starts_with("HTTP/1.1 200 "));
+  CHECK(has(fixture.origin.last_head(), "\r\nauthorization: Bearer token2\r\n"));
+  CHECK(grants.issuer.asked == 2);
 }
 
 TEST_CASE("proxy grants: the end waits neither for an issuer nor for an agent that hangs") {
