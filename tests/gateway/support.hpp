@@ -2,6 +2,7 @@
 // What the gateway's tests share: a directory that goes away, a clock that is set by hand, a
 // gateway's parts over a fresh store.
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -23,8 +24,23 @@ namespace keyward::gateway {
 
 using tests::TestDirectory;
 
+// A time that a test sets while a server's threads read it.
+class SharedTime {
+ public:
+  SharedTime& operator=(TimePoint time) {
+    since_epoch_ = time.time_since_epoch();
+    return *this;
+  }
+  SharedTime& operator+=(TimePoint::duration step) { return *this = TimePoint(*this) + step; }
+  SharedTime& operator-=(TimePoint::duration step) { return *this += -step; }
+  operator TimePoint() const { return TimePoint(since_epoch_.load()); }
+
+ private:
+  std::atomic<TimePoint::duration> since_epoch_{std::chrono::milliseconds{1'800'000'000'000}};
+};
+
 struct TestClock final : Clock {
-  TimePoint time{std::chrono::milliseconds{1'800'000'000'000}};
+  SharedTime time;
   TimePoint now() const override { return time; }
 };
 

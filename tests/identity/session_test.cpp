@@ -1,5 +1,7 @@
 // A supervisor's session, against a gateway that does what the case says.
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "identity/rpc/gateway_client.hpp"
 #include "tests/support/fake_gateway.hpp"
@@ -34,24 +36,33 @@ void accept(Stream& stream) {
 
 TEST_CASE("session: hello, heartbeats, and relays are refused") {
   Sessions sessions;
-  v1::SupervisorMessage hello, refusal, heartbeat;
+  std::mutex mutex;
+  std::vector<v1::SupervisorMessage> seen;
+  const auto read = [&](Stream& stream) {
+    v1::SupervisorMessage message;
+    if (!stream.Read(&message)) return;
+    const std::lock_guard lock(mutex);
+    seen.push_back(std::move(message));
+  };
   sessions.gateway.session = [&](Stream& stream) {
-    if (!stream.Read(&hello)) return grpc::Status::CANCELLED;
+    read(stream);
     accept(stream);
     v1::GatewayMessage open;
     open.mutable_relay_open()->set_channel_id("c-1");
     open.mutable_relay_open()->mutable_tcp()->set_port(80);
     stream.Write(open);
-    stream.Read(&refusal);
-    stream.Read(&heartbeat);  // after five seconds, the shortest interval
+    read(stream);
+    read(stream);  // a heartbeat, after five seconds, the shortest interval
     return grpc::Status::OK;
   };
   CHECK(sessions.hold());
-  CHECK(hello.hello().sandbox_id() == tests::sandbox_id);
-  CHECK(hello.hello().instance_id() == "instance");
-  CHECK(refusal.relay_open_result().channel_id() == "c-1");
-  CHECK_FALSE(refusal.relay_open_result().success());
-  CHECK(heartbeat.has_heartbeat());
+  const std::lock_guard lock(mutex);
+  REQUIRE(seen.size() == 3);
+  CHECK(seen[0].hello().sandbox_id() == tests::sandbox_id);
+  CHECK(seen[0].hello().instance_id() == "instance");
+  CHECK(seen[1].relay_open_result().channel_id() == "c-1");
+  CHECK_FALSE(seen[1].relay_open_result().success());
+  CHECK(seen[2].has_heartbeat());
 }
 
 TEST_CASE("session: what a gateway may answer instead") {
