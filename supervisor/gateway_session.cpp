@@ -192,6 +192,7 @@ void GatewaySession::take_environment(identity::ProviderEnvironment environment)
   for (const std::string& problem : environment.problems)
     log::error("credentials_refused", {{"detail", problem}});
   environment_revision_ = environment.revision;
+  environment_failures_ = 0;
   log::info("credentials_loaded", {{"count", std::to_string(environment.credentials.aws.size())},
                                    {"revision", std::to_string(environment.revision)}});
   credentials_.set(
@@ -251,12 +252,16 @@ void GatewaySession::note_poll_failure(const RpcError& error) {
 void GatewaySession::lose_authority(std::string_view reason) {
   if (!loaded_) return;
   loaded_ = false;
-  environment_revision_.reset();
   policy_.set(nullptr);
+  close_environment("the gateway's authority is lost");
+  log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
+}
+
+void GatewaySession::close_environment(std::string_view reason) {
+  environment_revision_.reset();
   credentials_.set(std::make_shared<const netproxy::Credentials>());
   // Until the grants are known again, no place is known to need none.
-  grants_.replace({{}, {{std::nullopt, "token grants: the gateway's authority is lost"}}});
-  log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
+  grants_.replace({{}, {{std::nullopt, "token grants: " + std::string(reason)}}});
 }
 
 void GatewaySession::remember(const identity::SandboxConfig& config) {
@@ -271,8 +276,10 @@ void GatewaySession::update(const identity::SandboxConfig& config) {
   // Credentials first: what a policy opens may need a token.  A policy holds at once in any case,
   // since it may take rights away.
   const bool updated = !new_environment || update_environment(config.provider_env_revision);
-  if (!updated && new_policy)
+  if (!updated && new_policy) {
+    environment_revision_.reset();
     grants_.replace({{}, {{std::nullopt, "token grants: those of this policy cannot be fetched"}}});
+  }
   if (new_policy) {
     const Result<> taken = take_policy(config);
     if (!taken) refuse_policy(config, taken.error());
@@ -296,9 +303,17 @@ bool GatewaySession::update_environment(std::uint64_t revision) {
     take_environment(std::move(*environment));
     return true;
   }
-  // The old material may have been taken away: it is kept only until the next poll asks again.
-  log::warn("credentials_not_updated",
-            {{"revision", std::to_string(revision)}, {"detail", environment.error().message}});
+  const RpcError& error = environment.error();
+  if (error.grpc_code == identity::grpc_cancelled) return false;  // our own end
+  // The old material may have been taken away: it is kept only until the next poll asks again, and
+  // only where that may help.
+  const bool closes = ++environment_failures_ > 1 || !is_worth_another_try(error);
+  log::warn(
+      "credentials_not_updated",
+      {{"revision", std::to_string(revision)},
+       {"detail", error.message},
+       {"effect", closes ? "no credential is used" : "the old ones are, until the next poll"}});
+  if (closes) close_environment("those of this sandbox cannot be fetched");
   return false;
 }
 

@@ -84,6 +84,7 @@ class GatewaySession final : public DebugTarget {
   void update(const identity::SandboxConfig& config);
   void refuse_policy(const identity::SandboxConfig& config, const Error& error);
   bool update_environment(std::uint64_t revision);
+  void close_environment(std::string_view reason);
   void note_poll_failure(const identity::RpcError& error);
   void lose_authority(std::string_view reason);
   void report(std::uint32_t version, const std::string& load_error);
@@ -113,6 +114,7 @@ class GatewaySession final : public DebugTarget {
   bool loaded_ = false;  // what the revisions name is what the proxy uses
   std::optional<std::uint64_t>
       environment_revision_;  // none: credentials are not those of the gateway
+  unsigned environment_failures_ = 0;  // in a row
   bool poll_failing_ = false;
 
   std::mutex wait_mutex_;

@@ -29,7 +29,9 @@ void say_unbound(const ProviderFacts& provider) {
 
 void say_refused(const std::string& sandbox_id, const Error& error) {
   if (is_news(sandbox_id + error.what))
-    log::error("token_grants_refused", {{"sandbox", sandbox_id}, {"detail", error.what}});
+    log::error("token_grants_refused", {{"sandbox", sandbox_id},
+                                        {"detail", error.what},
+                                        {"effect", "the places that they are for are closed"}});
 }
 
 // None: there is no such profile.
@@ -42,9 +44,11 @@ Result<std::optional<v1::ProviderProfile>> profile_of(Store& store, const std::s
 
 Result<> add_grants(const std::string& provider, const v1::ProviderProfile& profile,
                     std::vector<BoundGrant>& all) {
-  TRY_ASSIGN(auto grants, grants_of(provider, profile));
-  std::move(grants.begin(), grants.end(), std::back_inserter(all));
-  return {};
+  auto grants = grants_of(provider, profile);
+  const Result<> readable = grants.map([](const auto&) {});
+  std::vector<BoundGrant> given = grants ? std::move(*grants) : closing_grants(provider, profile);
+  std::move(given.begin(), given.end(), std::back_inserter(all));
+  return readable;
 }
 
 template <class Row>
@@ -59,15 +63,14 @@ Result<BoundProviders<Row>> bound(Store& store, const std::string& sandbox_id,
       continue;
     }
     if (profile && row.bindings.empty()) row.bindings = bindings_of(*profile);
-    if (profile && granted) granted = add_grants(row.name, *profile, bound.grants);
+    const Result<> added = profile ? add_grants(row.name, *profile, bound.grants) : Result<>();
+    if (granted && !added) granted = fail_at("provider " + row.name, added.error());
     bound.rows.push_back(std::move(row));
   }
-  // What was stored was checked; what another hand has changed is not given away.
+  // What was stored was checked.  What another hand has changed goes to the supervisor as it is,
+  // which closes its places: left out here, requests would go there without their tokens.
   if (granted) granted = check_together(bound.grants);
-  if (!granted) {
-    say_refused(sandbox_id, granted.error());
-    bound.grants.clear();
-  }
+  if (!granted) say_refused(sandbox_id, granted.error());
   return bound;
 }
 

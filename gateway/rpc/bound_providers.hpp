@@ -10,7 +10,7 @@ namespace keyward::gateway {
 template <class Row>
 struct BoundProviders {
   std::vector<Row> rows;
-  std::vector<BoundGrant> grants;  // none at all where they do not go together
+  std::vector<BoundGrant> grants;  // also those that are not good: a supervisor closes their places
 };
 
 Result<BoundProviders<ProviderRow>> bound_providers_of(Store& store, const std::string& sandbox_id);

@@ -95,6 +95,23 @@ Result<std::vector<BoundGrant>> grants_of(const std::string& provider,
   return all;
 }
 
+std::vector<BoundGrant> closing_grants(const std::string& provider,
+                                       const v1::ProviderProfile& profile) {
+  std::vector<BoundGrant> all;
+  for (const auto& credential : profile.credentials()) {
+    if (!credential.has_token_grant()) continue;
+    v1::ProviderProfileCredential nothing;  // neither a server nor anything to ask it for
+    nothing.set_name(credential.name());
+    nothing.mutable_token_grant();
+    for (const std::string& text : bindings_of(profile)) {
+      auto where = netproxy::parse_binding(text);
+      all.push_back(
+          {{where ? std::move(*where) : Selector(), provider, credential.name()}, nothing});
+    }
+  }
+  return all;
+}
+
 Result<> check_together(const std::vector<BoundGrant>& grants) {
   std::vector<GrantBinding> bindings;
   for (const BoundGrant& grant : grants) {

@@ -28,6 +28,12 @@ Result<std::vector<BoundGrant>> grants_of(
     const std::string& provider, const openshell::v1::ProviderProfile& profile,
     const openshell::v1::ProviderProfileCredential& credential);
 
+// In place of grants that cannot be had from the profile: what no supervisor takes, for each of its
+// endpoints, so that nothing is sent there without a token.  An endpoint that cannot be read either
+// stands for every place.
+std::vector<BoundGrant> closing_grants(const std::string& provider,
+                                       const openshell::v1::ProviderProfile& profile);
+
 // What a supervisor would refuse of all that it is given: two for the same requests and the same
 // header of which none is more specific, one JWT-SVID for two authorization servers.  The error
 // (Code::precondition) names both.

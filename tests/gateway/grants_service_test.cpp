@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "gateway/rpc/policy_rows.hpp"
+#include "identity/rpc/provider_environment.hpp"
 #include "users.hpp"
 
 using namespace keyward;
@@ -106,6 +108,15 @@ void check_refusal(const std::string& text, const std::string& one, const std::s
   CAPTURE(text);
   CHECK(contains(text, one));
   CHECK(contains(text, other));
+}
+
+// As a supervisor reads it.
+void check_closed(v1::GetSandboxProviderEnvironmentResponse environment,
+                  const std::vector<std::string>& hosts) {
+  std::set<std::string> closed;
+  for (const auto& refused : identity::take_provider_environment(environment).grants.refused)
+    closed.insert(refused.where ? refused.where->host : "");
+  CHECK(closed == std::set<std::string>(hosts.begin(), hosts.end()));
 }
 
 }  // namespace
@@ -283,7 +294,7 @@ TEST_CASE("grants: no JWT-SVID is for two authorization servers") {
   check_refusal(refused.error_message(), "login.example", "elsewhere.example");
 }
 
-TEST_CASE("grants: what is stored by another hand and does not go together is not given") {
+TEST_CASE("grants: what is stored by another hand closes the places that it is for") {
   GrantsServer gateway;
   gateway.give(granted("alpha", "alpha.example"));
   v1::ProviderProfile twice = granted("beta", "beta.example");
@@ -302,15 +313,54 @@ TEST_CASE("grants: what is stored by another hand and does not go together is no
   twice.mutable_endpoints(0)->set_host("alpha.example");
   const auto unruled = *open_store(gateway.database.name(), gateway.key);
   REQUIRE(unruled->put_record({{profile_kind, "", "beta"}, serialize(twice), {}, 1}));
-  const auto environment = gateway.environment();
-  CHECK(environment.dynamic_credentials().empty());
+  auto environment = gateway.environment();
+  CHECK(environment.dynamic_credentials_size() == 2);
   CHECK(environment.environment().at("KEY") == "value");
   CHECK(environment.provider_env_revision() != before);
+  check_closed(environment, {"alpha.example"});
   // It is not made worse either, and can be mended.
   REQUIRE(gateway.provide("alpha-2", "alpha").ok());
   CHECK(gateway.attach("alpha-2").error_code() == StatusCode::FAILED_PRECONDITION);
   CHECK(gateway.update(granted("beta", "beta.example")).updated());
-  CHECK(gateway.environment().dynamic_credentials_size() == 2);
+  environment = gateway.environment();
+  CHECK(environment.dynamic_credentials_size() == 2);
+  check_closed(environment, {});
+}
+
+TEST_CASE("grants: what cannot be read any more closes the places that it is for") {
+  using Change = void (*)(v1::ProviderProfile&);
+  const struct {
+    const char* what;
+    Change change;
+    std::vector<std::string> closed;  // "": every place
+  } cases[] = {
+      {"no grant", [](auto& p) { grant_of(p).set_grant_type("password"); }, {"beta.example"}},
+      {"no server", [](auto& p) { grant_of(p).set_token_endpoint("nowhere"); }, {"beta.example"}},
+      {"no header",
+       [](auto& p) {
+         p.mutable_credentials(0)->set_auth_style("header");
+         p.mutable_credentials(0)->set_header_name("content_length");
+       },
+       {"beta.example"}},
+      {"an override elsewhere",
+       [](auto& p) { add_override(p, "elsewhere.example", ""); },
+       {"beta.example"}},
+      {"no endpoint", [](auto& p) { p.mutable_endpoints(0)->set_host("a b"); }, {""}},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.what);
+    GrantsServer gateway;
+    gateway.give(granted("alpha", "alpha.example"));
+    v1::ProviderProfile broken = granted("beta", "beta.example");
+    gateway.give(broken);
+    c.change(broken);
+    const auto unruled = *open_store(gateway.database.name(), gateway.key);
+    REQUIRE(unruled->put_record({{profile_kind, "", "beta"}, serialize(broken), {}, 1}));
+    auto environment = gateway.environment();
+    CHECK(environment.dynamic_credentials().count("alpha.example\t443\t\talpha-1:token") == 1);
+    check_closed(environment, c.closed);
+    CHECK(gateway.polled_revision() == environment.provider_env_revision());
+  }
 }
 
 TEST_CASE("grants: what a provider of a granting profile must and must not bring") {
