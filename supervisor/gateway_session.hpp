@@ -113,7 +113,7 @@ class GatewaySession final : public DebugTarget {
   std::string policy_hash_;
   bool loaded_ = false;  // what the revisions name is what the proxy uses
   std::optional<std::uint64_t>
-      environment_revision_;  // none: credentials are not those of the gateway
+      environment_revision_;           // none: credentials are not those of the gateway
   unsigned environment_failures_ = 0;  // in a row
   bool poll_failing_ = false;
 
