@@ -2,8 +2,6 @@
 
 #include <mutex>
 
-#include "base/log.hpp"
-
 namespace keyward::supervisor {
 namespace {
 
@@ -18,15 +16,12 @@ const InjectionPtr& no_injection() {
   return none;
 }
 
-void note_failure(const Error& error) { log::warn("token_not_granted", {{"detail", error.what}}); }
-
 }  // namespace
 
 // What one request needs, which comes piece by piece and from several threads.
 struct TokenGrants::Gathering {
-  Gathering(const Snapshot<SandboxGrants>& all, std::shared_ptr<const SandboxGrants> bindings,
-            Done when_done)
-      : current(all), grants(std::move(bindings)), done(std::move(when_done)) {}
+  Gathering(TokenGrants& all, std::shared_ptr<const SandboxGrants> bindings, Done when_done)
+      : owner(all), grants(std::move(bindings)), done(std::move(when_done)) {}
 
   // True: that was the last one.
   bool take(const GrantBinding& binding, const Result<identity::HeldTokenPtr>& held) {
@@ -43,10 +38,10 @@ struct TokenGrants::Gathering {
   }
   Result<InjectionPtr> result() {
     const std::lock_guard lock(mutex);
-    if (!error && current.get() != grants)
+    if (!error && owner.grants_.get() != grants)
       error = Error{Code::unavailable, "the token grants have changed meanwhile; try again"};
     if (!error) return InjectionPtr(std::move(injection));
-    note_failure(*error);
+    owner.failures_.note(*error);
     return tl::unexpected(*error);
   }
 
@@ -62,7 +57,7 @@ struct TokenGrants::Gathering {
     return {};
   }
 
-  const Snapshot<SandboxGrants>& current;
+  TokenGrants& owner;
   const std::shared_ptr<const SandboxGrants> grants;  // holds the bindings
   std::mutex mutex;                                   // guards what follows
   std::size_t missing = 0;
@@ -133,8 +128,10 @@ TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall, netprox
 
 void TokenGrants::replace(SandboxGrants grants) {
   auto next = std::make_shared<const SandboxGrants>(std::move(grants));
-  grants_.set(next);
+  // In this order: who still has the old ones is told that they are withdrawn, and nobody finds new
+  // ones that may not be asked for yet.
   if (issuers_) issuers_->grants.keep_only(next->table);
+  grants_.set(std::move(next));
 }
 
 // What is bound there, or why nothing may go there at all.
@@ -158,12 +155,12 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
   auto grants = grants_.get();
   const Result<Bindings> bindings = select(*grants, place);
   if (!bindings) {
-    note_failure(bindings.error());
+    failures_.note(bindings.error());
     return tl::unexpected(bindings.error());
   }
   if (bindings->empty()) return no_injection();
   // One more than there are bindings, so that none that comes meanwhile is the last one.
-  const auto gathering = std::make_shared<Gathering>(grants_, std::move(grants), done);
+  const auto gathering = std::make_shared<Gathering>(*this, std::move(grants), done);
   gathering->missing = bindings->size() + 1;
   for (const GrantBinding* binding : *bindings) {
     const auto held = issuers_->grants.ask_for(

@@ -16,6 +16,7 @@
 #include "identity/spiffe/agent.hpp"
 #include "netproxy/audit/sink.hpp"
 #include "netproxy/injection.hpp"
+#include "supervisor/failure_log.hpp"
 
 namespace keyward::supervisor {
 
@@ -75,6 +76,7 @@ class TokenGrants final : public netproxy::TokenSource {
                           const netproxy::InjectionPlace& place) const;
 
   Snapshot<identity::SandboxGrants> grants_;
+  FailureLog failures_{"token_not_granted"};
   Recorder recorder_;
   std::unique_ptr<Issuers> issuers_;
 };

@@ -53,6 +53,27 @@ Result<> check_role(const AwsRole& role, bool first) {
   return {};
 }
 
+// `us-gov-west-1`.  Whoever may choose another label there, such as a bucket's, is not Amazon.
+bool is_region(std::string_view text) {
+  const auto dash = text.rfind('-');
+  if (dash == std::string_view::npos || dash + 2 != text.size()) return false;
+  const std::string_view name = text.substr(0, dash);
+  return text.back() >= '0' && text.back() <= '9' && name.find('-') == 2 &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return c == '-' || (c >= 'a' && c <= 'z'); });
+}
+
+// STS itself, in one region or in all.
+bool is_amazon_sts(std::string_view host, std::string_view suffix) {
+  if (!host.ends_with(suffix)) return false;
+  host.remove_suffix(suffix.size());
+  if (host == "sts") return true;
+  const auto dot = host.find('.');
+  if (dot == std::string_view::npos) return false;
+  const std::string_view service = host.substr(0, dot);
+  return (service == "sts" || service == "sts-fips") && is_region(host.substr(dot + 1));
+}
+
 }  // namespace
 
 Result<> check_aws_grant(const AwsGrant& grant) {
@@ -66,8 +87,7 @@ Result<> check_aws_grant(const AwsGrant& grant) {
 
 std::string sts_origin(const Url& endpoint) {
   for (const std::string_view suffix : {".amazonaws.com", ".amazonaws.com.cn"})
-    if (endpoint.tls && endpoint.port == 443 && endpoint.host.starts_with("sts.") &&
-        endpoint.host.ends_with(suffix))
+    if (endpoint.tls && endpoint.port == 443 && is_amazon_sts(endpoint.host, suffix))
       return "STS of *" + std::string(suffix);
   return (endpoint.tls ? "https://" : "http://") + endpoint.authority();
 }

@@ -17,12 +17,6 @@ milliseconds scaled(milliseconds time, double factor) {
 // From 1 - spread to 1 + spread.
 double around_one(double spread, double chance) { return 1 - spread + 2 * spread * chance; }
 
-milliseconds usable_life(const TokenLife& life, const CacheRules& rules) {
-  seconds stated = life.in_full ? life.answered : std::min(life.answered, rules.longest);
-  if (life.limit.count() > 0) stated = std::min(stated, life.limit);
-  return stated - std::min<milliseconds>(rules.skew, milliseconds(stated) / 10);
-}
-
 milliseconds pause_after(unsigned failures, const CacheRules& rules) {
   const unsigned doublings = std::min(failures > 0 ? failures - 1 : 0, 16U);
   return std::min<milliseconds>(rules.first_pause * (1U << doublings), rules.longest_pause);
@@ -71,20 +65,26 @@ GrantCache::Entry* GrantCache::entry_of(const Flight& flight) {
                                                                           : &found->second;
 }
 
+milliseconds GrantCache::usable_life(const TokenLife& life) const {
+  seconds stated = life.in_full ? life.answered : std::min(life.answered, rules_.longest);
+  if (life.limit.count() > 0) stated = std::min(stated, life.limit);
+  return stated - std::min<milliseconds>(rules_.skew, milliseconds(stated) / 10);
+}
+
 HeldTokenPtr GrantCache::succeeded(const Flight& flight, Granted granted, const TokenLife& life,
                                    const Draw& asked) {
   Entry* entry = entry_of(flight);
   if (entry == nullptr) return nullptr;
-  const milliseconds usable = usable_life(life, rules_);
-  const milliseconds renewed =
-      scaled(usable, refresh_part * around_one(refresh_spread, asked.chance));
+  milliseconds usable = usable_life(life);
+  milliseconds renewed = scaled(usable, refresh_part * around_one(refresh_spread, asked.chance));
+  // Whoever makes requests must not make a question of each.
+  if (life.answered < rules_.least) renewed = usable = std::min(usable, rules_.between);
   auto held = std::make_shared<const HeldToken>(
       HeldToken{{std::move(granted)}, asked.time + renewed, asked.time + usable});
   entry->flight = 0;
   entry->failures = 0;
   entry->error.reset();
-  entry->token.reset();
-  if (life.answered >= rules_.least) entry->token = held;
+  entry->token = held;
   evict(flight.key);
   return held;
 }

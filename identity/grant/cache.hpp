@@ -21,7 +21,8 @@ namespace keyward::identity {
 struct CacheRules {
   std::chrono::seconds longest{3600};  // no token is used longer, whatever the answer says
   std::chrono::seconds skew{30};   // unused at the end of a life; a tenth of it where that is less
-  std::chrono::seconds least{10};  // a shorter life is used once and not held
+  std::chrono::seconds least{10};  // a shorter life is not held, but for `between`
+  std::chrono::milliseconds between{1'000};  // two questions whose answers are not held
   std::chrono::seconds first_pause{1}, longest_pause{60};  // after failures in a row, doubling
   std::chrono::seconds invalidation_pause{30};             // between two invalidations of one key
   std::size_t entries = 256, bytes = std::size_t{1} << 20;
@@ -76,9 +77,12 @@ class GrantCache {
   // What may be used now, without a flight; null: nothing.
   HeldTokenPtr held(const std::string& key, BootTime now) const;
 
-  // `asked`: when the request began, which is what a life counts from.  What is returned may be
-  // used once even where it is not held: its life is short, or the key was withdrawn meanwhile
-  // (null).
+  // For how long after the question.
+  std::chrono::milliseconds usable_life(const TokenLife& life) const;
+
+  // `asked`: when the request began, which is what a life counts from.  What is returned is for
+  // those who wait, also where its life is too short to be held; null: the key was withdrawn
+  // meanwhile.
   HeldTokenPtr succeeded(const Flight& flight, Granted granted, const TokenLife& life,
                          const Draw& asked);
   // `pause` 0: the usual back-off, by the number of failures in a row.

@@ -17,6 +17,7 @@ using std::chrono::seconds;
 
 constexpr seconds unregistered_pause{5};  // an agent learns of its entries every five seconds
 constexpr seconds misconfigured_pause{30};
+constexpr const char* withdrawn_text = "the token grant was withdrawn";
 
 double chance() {
   const std::string bytes = random_bytes(2);
@@ -75,6 +76,12 @@ std::string SvidGrants::key_of(const GrantBinding& binding) {
 
 // With the lock held.  A flight that begins becomes a job.
 GrantCache::Look SvidGrants::look(const std::string& key, const GrantBinding& binding) {
+  // Who has chosen the binding may have been overtaken: nothing begins for what is withdrawn.
+  if (allowed_ && !allowed_->contains(key)) {
+    GrantCache::Look none;
+    none.failed = Error{Code::unavailable, withdrawn_text};
+    return none;
+  }
   GrantCache::Look seen = cache_.look(key, deps_.clock.now());
   if (!seen.begin) return seen;
   const auto question = std::make_shared<Question>();
@@ -166,9 +173,11 @@ void SvidGrants::keep_only(const BindingTable& table) {
   {
     const std::lock_guard lock(mutex_);
     cache_.keep_only(keys);
+    allowed_ = keys;
     std::erase_if(questions_, [&](const auto& each) {
       if (keys.contains(each.first)) return false;
       each.second->done = true;
+      each.second->error = {Code::unavailable, withdrawn_text};
       withdrawn.push_back(each.second);
       return true;
     });
@@ -203,6 +212,9 @@ void SvidGrants::carry_out(const Job& job) {
     proof = prove(job.grant);
   } catch (const std::exception&) {  // of a library: this thread must go on
   }
+  if (proof && deps_.clock.now() >= proof->asked + cache_.usable_life(proof->life))
+    proof = tl::unexpected(GrantFailure{
+        {Code::unavailable, "what was granted had ended when it came"}, "", seconds(0)});
   GrantReport report = report_of(job.grant);
   report.credential = job.identity;
   report.server = job.server;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -83,7 +84,8 @@ class SvidGrants {
   // worth a single repetition.
   bool refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header);
 
-  // From now on only these: the tokens of all others are forgotten at once.
+  // From now on only these: the tokens of all others are forgotten at once, and nobody is asked for
+  // them.
   void keep_only(const BindingTable& table);
 
   std::string metrics() const;  // in Prometheus' text format
@@ -98,7 +100,7 @@ class SvidGrants {
   struct Question {
     bool done = false;
     HeldTokenPtr token;
-    Error error{Code::unavailable, "the token grant was withdrawn"};
+    Error error;
     std::vector<Waiting> waiting;
   };
   using QuestionPtr = std::shared_ptr<Question>;
@@ -139,6 +141,7 @@ class SvidGrants {
   const GrantSettings settings_;
   mutable std::mutex mutex_;  // guards what follows; not held while anybody is asked
   GrantCache cache_;
+  std::optional<std::set<std::string>> allowed_;  // keys; none: all
   GrantMetrics metrics_;
   std::unordered_map<std::string, QuestionPtr> questions_;  // under way, by key
   std::deque<Job> jobs_;                                    // wait for a worker

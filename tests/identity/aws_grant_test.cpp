@@ -172,7 +172,20 @@ TEST_CASE("aws grant: one JWT-SVID is for all of Amazon's STS, and for no other 
       BindingTable::build({here, read(there, "s3.y.com\t443\t\tother:keys").value()});
   CHECK(table.has_value());
   for (const char* endpoint :
-       {"https://sts.x.com", "https://sts.cn-north-1.amazonaws.com.cn",
+       {"https://sts.amazonaws.com", "https://sts.us-gov-west-1.amazonaws.com",
+        "https://sts-fips.us-east-1.amazonaws.com"}) {
+    CAPTURE(endpoint);
+    WireCredential other = wire();
+    other.token_endpoint = endpoint;
+    other.svid_audience = "sts.amazonaws.com";
+    CHECK(BindingTable::build({here, read(other, "s3.y.com\t443\t\tother:keys").value()}));
+  }
+  for (const char* endpoint :
+       {"https://sts.x.com", "https://sts.a.s3.amazonaws.com", "https://sts.s3.amazonaws.com",
+        "https://sts.execute-api.eu-central-1.amazonaws.com", "https://sts.a-b.amazonaws.com",
+        "https://sts.eu-west-1.a.amazonaws.com", "https://sts.eu-west-1.s3.amazonaws.com",
+        "https://sts.eu-west-12.amazonaws.com", "https://sts.bucket-1.amazonaws.com",
+        "https://sts.amazonaws.com.evil.example", "https://sts.cn-north-1.amazonaws.com.cn",
         "https://sts.eu-west-1.amazonaws.com:8443", "https://sts.evil-amazonaws.com"}) {
     CAPTURE(endpoint);
     WireCredential other = wire();

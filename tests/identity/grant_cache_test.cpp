@@ -43,11 +43,20 @@ TEST_CASE_FIXTURE(
   CHECK_FALSE(held("k"));
 }
 
-TEST_CASE_FIXTURE(Fixture, "grant cache: a short life is used once and not held") {
+TEST_CASE_FIXTURE(Fixture, "grant cache: a short life is not held, but is no question for each") {
   const auto token = fill({9s, 0s});
   REQUIRE(token != nullptr);
   CHECK(token->token.reveal() == "token-of-k");
+  now += 999ms;
+  CHECK(cache.look("k", now).token == token);
+  CHECK_FALSE(cache.look("k", now).begin.has_value());
+  now += 1ms;
   CHECK_FALSE(held());
+  fill({1s, 0s}, "b");
+  now += 899ms;
+  CHECK(held("b"));
+  now += 1ms;  // its own end comes first
+  CHECK_FALSE(held("b"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "grant cache: one flight for each key") {

@@ -173,8 +173,28 @@ TEST_CASE_FIXTURE(Fixture, "svid grants: withdrawn grants stop at once, also tho
   CHECK(has(said, "withdrawn"));
   CHECK(made().held_for(binding) != nullptr);
   endpoint.answered = true;
+  // Who has chosen a binding before it was withdrawn may come afterwards.
+  CHECK(has(made().token_for(slow).error().what, "withdrawn"));
   made().keep_only(BindingTable());
   CHECK(made().held_for(binding) == nullptr);
+  CHECK(has(ask(), "withdrawn"));
+  CHECK(endpoint.asked == 2);
+  made().keep_only(BindingTable::build({binding}).value());
+  CHECK(ask() == "Bearer late");
+}
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: what has ended when it comes is for nobody") {
+  endpoint.answer = [&](int number) {
+    if (number == 1) clock.ahead = 18;
+    return FakeEndpoint::Answer(GrantedToken{Secret("token" + std::to_string(number)), 20s, ""});
+  };
+  CHECK(has(ask(), "had ended when it came"));
+  CHECK(has(ask(), "had ended when it came"));
+  CHECK(made().held_for(binding) == nullptr);
+  CHECK(endpoint.asked == 1);
+  CHECK(has(made().metrics(), "result=\"unavailable\"} 1"));
+  clock.ahead = 20;
+  CHECK(ask() == "Bearer token2");
 }
 
 TEST_CASE_FIXTURE(Fixture,
