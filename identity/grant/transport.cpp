@@ -49,6 +49,10 @@ Result<Url> check_token_url(std::string_view text, const TransportRules& rules) 
 Result<> check_token_address(const netproxy::Address& address, const Url& url,
                              const TransportRules& rules) {
   if (!is_loopback(url)) {
+    // Who answers for the cluster's names may answer for them with any address.
+    if (!url.tls && netproxy::classify(address) != netproxy::AddressClass::internal)
+      return denied(url, "without TLS only internal addresses are dialled, and " +
+                             netproxy::to_string(address) + " is none");
     const Result<> checked = netproxy::check_address(address, rules.allowed, rules.own);
     if (checked) return {};
     return denied(url, "may not be dialled: " + checked.error().what +

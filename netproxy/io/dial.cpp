@@ -64,6 +64,12 @@ Task<Result<UpstreamPtr>> connect_to(Loop& loop, SocketAddress to, std::chrono::
 Task<Answer<std::vector<Address>>> resolve_and_guard(Worker& worker, const Route& route) {
   Result<std::vector<Address>> resolved = co_await worker.resolver->resolve(route.to.host);
   if (!resolved) co_return tl::unexpected(unresolved(resolved.error()));
+  for (const Address& address : *resolved)
+    if (route.internal_only && classify(address) != AddressClass::internal)
+      co_return tl::unexpected(prohibited_address(
+          {Code::denied, route.to.host +
+                             ": a token is sent in clear text to internal addresses only, and " +
+                             to_string(address) + " is none"}));
   if (!route.guarded) co_return std::move(*resolved);
   for (const Address& address : *resolved) {
     const Result<> allowed =

@@ -124,6 +124,12 @@ Answer<> check_fit(const Exchange& exchange, const Injection& injection) {
   return {};
 }
 
+// Connections of the pool may lead elsewhere.
+void keep_inside(Route& route) {
+  if (route.secure || std::exchange(route.internal_only, true)) return;
+  route.key += " internal";
+}
+
 Problem nothing_granted(const Exchange& exchange, const Error& error) {
   return is_signed(exchange) ? keys_unavailable(error) : token_unavailable(error);
 }
@@ -153,6 +159,7 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   Answer<> fits = check_fit(exchange, injection);
   if (!fits) co_return fits;
   for (const InjectedHeader& header : injection.headers) put(exchange.request.headers, header);
+  keep_inside(exchange.route);
   exchange.injection = **got;
   exchange.credential = injection.provider;
   co_return Answer<>{};

@@ -62,6 +62,12 @@ TEST_CASE("token endpoint: addresses that a name turns out to have") {
     CAPTURE(closed);
     CHECK_FALSE(dials(closed, "https://as.example/"));
   }
+  CHECK(dials("10.1.2.3", "http://a.b.svc/"));
+  for (const char* outside : {"93.184.216.34", "2606:2800:220:1::1", "10.2.0.1", "127.0.0.1"}) {
+    CAPTURE(outside);
+    CHECK_FALSE(dials(outside, "http://a.b.svc/"));
+  }
+  CHECK(dials("93.184.216.34", "https://a.b.svc/"));
   CHECK(dials("127.0.0.1", "http://127.0.0.1:9/"));
   CHECK(dials("::1", "http://[::1]:9/"));
   CHECK_FALSE(dials("127.0.0.2", "http://127.0.0.1:9/"));

@@ -29,6 +29,8 @@ network_policies:
       - {host: up.test, port: 8443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
       - {host: up.test, port: 9443, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"],
          credential_signing: sigv4, signing_service: s3, signing_region: eu-central-1}
+      - {host: plain.test, port: 9080, protocol: rest, access: full, allowed_ips: ["10.99.0.0/16"]}
+      - {host: outside.test, port: 9080, protocol: rest, access: full}
       - {host: raw.test, port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: "*.dns.test", port: 9000, allowed_ips: ["10.99.0.0/16"]}
       - {host: ro.test, port: 443, protocol: rest, access: read-only, allowed_ips: ["10.99.0.0/16"]}
@@ -286,9 +288,10 @@ ProxyFixture::ProxyFixture(ProxySettings settings, TokenSource* source)
       identity(std::make_unique<Nobody>()) {
   settings.trust_store_pem = trusted->certificate_pem();
   for (const char* name : {"up.test", "ro.test", "wrong.test", "s3.test", "raw.test", "v4a.test",
-                           "body.test", "nobody.test"})
+                           "body.test", "nobody.test", "plain.test"})
     settings.host_aliases.emplace_back(name, parse_address(origin_address).value());
   settings.host_aliases.emplace_back("loop.test", parse_address("127.0.0.1").value());
+  settings.host_aliases.emplace_back("outside.test", parse_address(public_address).value());
   UniqueFd listener = listen_on("127.0.0.1", 0);
   port = port_of(listener);
   const ProxyDeps deps{policy, credentials, placeholder, *child_authority,

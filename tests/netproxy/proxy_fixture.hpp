@@ -22,6 +22,7 @@ namespace keyward::netproxy {
 bool enter_network_namespace();
 
 constexpr const char* origin_address = "10.99.8.2";
+constexpr const char* public_address = "93.184.216.34";  // as far as this namespace knows
 
 // A listening socket on an address of the namespace, port 0 for any.
 UniqueFd listen_on(const char* address, std::uint16_t port);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "tests/netproxy/proxy_fixture.hpp"
+#include "tests/netproxy/scripted_origin.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -284,6 +285,59 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: chunks with a trailer by the keys of a 
   CHECK_MESSAGE(answer.starts_with("HTTP/1.1 200 "), answer);
   CHECK(origin.last_head().find("Credential=ASIAGRANTED/") != std::string::npos);
   CHECK(origin.whole_bodies() == 1);
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: in clear text to internal addresses alone") {
+  std::mutex mutex;
+  std::vector<std::string> heads;
+  const ScriptedOrigin plain(nullptr, 9080, [&](Peer& peer, int) {
+    for (std::string head = peer.read_head(); !head.empty(); head = peer.read_head()) {
+      const std::lock_guard lock(mutex);
+      heads.push_back(head);
+      peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    }
+  });
+  const auto absolute = [](const std::string& host) {
+    return "GET http://" + host + ":9080/a HTTP/1.1\r\nHost: " + host +
+           ":9080\r\nAuthorization: mine\r\n\r\n";
+  };
+  // Without a token the program's own header passes, and the policy alone says whereto.
+  Client client = dial_proxy();
+  CHECK(client.ask(absolute("plain.test")).starts_with("HTTP/1.1 200 "));
+  CHECK(client.ask(absolute("outside.test")).find("destination_ip_prohibited") ==
+        std::string::npos);
+
+  tokens.bind("plain.test", {{"Authorization", "Bearer real"}});
+  for (int i = 0; i < 2; ++i)
+    CHECK(client.ask(absolute("plain.test")).starts_with("HTTP/1.1 200 "));
+  CHECK_FALSE(tokens.last_place().secure);
+  CHECK(plain.connections() == 2);  // not that of the pool, which might lead elsewhere
+  tokens.bind("outside.test", {{"Authorization", "Bearer real"}});
+  const std::string refused = client.ask(absolute("outside.test"));
+  CHECK(refused.starts_with("HTTP/1.1 403 "));
+  CHECK(refused.find("destination_ip_prohibited") != std::string::npos);
+
+  const std::lock_guard lock(mutex);
+  REQUIRE(heads.size() == 3);
+  CHECK(has(heads[0], "Authorization: mine"));
+  for (const std::size_t each : {1U, 2U}) {
+    CHECK(has(heads[each], "Authorization: Bearer real"));
+    CHECK(heads[each].find("mine") == std::string::npos);
+  }
+}
+
+TEST_CASE_FIXTURE(ProxyFixture, "inject: a field that the client declares hop-by-hop") {
+  tokens.bind("up.test", {{"authorization", "Bearer real"}});
+  for (const char* named : {"Connection: authorization\r\n", "Connection: close, Authorization\r\n",
+                            "Connection: authorization\r\nAuthorization: mine\r\n"}) {
+    CAPTURE(named);
+    Client each = tunnel("up.test");
+    CHECK(each.ask(get("/a", "up.test", named)).starts_with("HTTP/1.1 200 "));
+    const std::string head = origin.last_head();
+    CHECK(has(head, "authorization: Bearer real"));
+    CHECK(head.find("mine") == std::string::npos);
+    CHECK(lower(head).find("\r\nconnection:") == std::string::npos);
+  }
 }
 
 TEST_CASE_FIXTURE(ProxyFixture, "inject: the proxy ends while a token is waited for") {

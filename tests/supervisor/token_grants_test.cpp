@@ -69,6 +69,36 @@ TEST_CASE("token grants: never in clear text") {
   const auto refused = at_once(grants, {"a.test", 443, "/", false});
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == Code::denied);
+  // ... but where its endpoint says so: then it is asked for, which takes an agent.
+  identity::GrantBinding open = binding_of("a.b.svc");
+  open.cleartext = true;
+  grants.replace(grants_of({open}));
+  const auto asked = at_once(grants, {"a.b.svc", 443, "/", false});
+  REQUIRE_FALSE(asked.has_value());
+  CHECK(asked.error().code == Code::precondition);
+}
+
+TEST_CASE("token grants: a path that servers read in two ways needs the same tokens in both") {
+  TokenGrants grants(TokenGrantSettings{}, system_time);
+  identity::GrantBinding admin = binding_of("a.test", "/admin/**");
+  identity::GrantBinding all = binding_of("b.test");
+  grants.replace(grants_of({admin, all}));
+  InjectionPlace place{"a.test", 443, "/public;/../admin/x", true};
+  place.lenient = "/admin/x";
+  const auto refused = at_once(grants, place);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == Code::denied);
+  CHECK(refused.error().what.find("two ways") != std::string::npos);
+  // The other way round, too.
+  std::swap(place.path, *place.lenient);
+  CHECK(at_once(grants, place).error().code == Code::denied);
+  // Neither reading needs one.
+  place.path = "/public;x";
+  place.lenient = "/public";
+  CHECK(at_once(grants, place).has_value());
+  // Both need the same one, for which there is no agent here.
+  place.host = "b.test";
+  CHECK(at_once(grants, place).error().code == Code::precondition);
 }
 
 TEST_CASE("token grants: keys are for places where the policy signs, and for its provider") {
