@@ -1,5 +1,8 @@
 #include "supervisor/grant_settings.hpp"
 
+#include <algorithm>
+
+#include "base/bytes.hpp"
 #include "netproxy/io/look_up.hpp"
 
 namespace keyward::supervisor {
@@ -27,6 +30,29 @@ Result<> add_range(const std::string& text, identity::TransportRules& rules) {
   return {};
 }
 
+// HOST[:PORT]=sha256/BASE64
+Result<> add_pin(const std::string& text, identity::TokenClientSettings& endpoints) {
+  const auto bad = [&text](const char* why) {
+    return fail(Code::invalid, "--grant-pin " + text + ": " + why);
+  };
+  constexpr std::string_view hash = "sha256/";
+  const std::string_view whole = text;
+  const auto equals = whole.find('=');
+  const std::string_view server = whole.substr(0, equals);
+  if (equals == std::string_view::npos || !whole.substr(equals + 1).starts_with(hash))
+    return bad("must be HOST[:PORT]=sha256/BASE64");
+  const auto url = parse_url("https://" + std::string(server) + "/");
+  if (!url || server.find_first_of("/?#@") != std::string_view::npos)
+    return bad("what is before `=` is no HOST[:PORT]");
+  const auto bytes = unbase64(whole.substr(equals + 1 + hash.size()));
+  Digest digest{};
+  if (!bytes || bytes->size() != digest.size())
+    return bad("what follows `sha256/` is not the base64 of 32 bytes");
+  std::copy(bytes->begin(), bytes->end(), digest.begin());
+  endpoints.spki_pins[url->authority()].push_back(digest);
+  return {};
+}
+
 }  // namespace
 
 Result<TokenGrantSettings> grant_settings(const RunOptions& options,
@@ -37,6 +63,7 @@ Result<TokenGrantSettings> grant_settings(const RunOptions& options,
   settings.grants.spiffe_id = options.identity.spiffe_id;
   for (const std::string& text : options.grant_ranges)
     TRY(add_range(text, settings.endpoints.rules));
+  for (const std::string& text : options.grant_pins) TRY(add_pin(text, settings.endpoints));
   settings.endpoints.rules.own = proxy.own_addresses;
   // Never the library's own file, which would be read while the sandbox runs.
   settings.endpoints.ca_pem =

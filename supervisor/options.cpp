@@ -135,6 +135,11 @@ void declare_grant_options(CLI::App& run, RunOptions& options) {
                  "where token endpoints may be besides public addresses: an address range, "
                  "`loopback`, or `cluster` for http to NAME.NAMESPACE.svc (repeatable)")
       ->allow_extra_args(false);
+  run.add_option("--grant-pin", options.grant_pins,
+                 "HOST[:PORT]=sha256/BASE64: a key that a token endpoint's verified chain must "
+                 "have, by its SubjectPublicKeyInfo; one of several for one server is enough "
+                 "(repeatable)")
+      ->allow_extra_args(false);
 }
 
 CLI::App* declare_run(CLI::App& app, RunOptions& options) {

@@ -32,6 +32,7 @@ struct RunOptions {
   std::string upstream_ca_only_file;      // replaces it
   std::vector<std::string> hidden;        // --hide
   std::vector<std::string> grant_ranges;  // --grant-range RANGE|loopback|cluster
+  std::vector<std::string> grant_pins;    // --grant-pin HOST[:PORT]=sha256/BASE64
   std::string user;                       // NAME|UID[:GID]
   isolation::Level level = isolation::Level::strict;
   std::string directory;  // --workdir

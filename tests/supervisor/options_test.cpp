@@ -70,12 +70,14 @@ TEST_CASE("options: no program is an error") {
 TEST_CASE("options: doctor takes the options of a run, and no program") {
   const auto doctor = std::get<DoctorOptions>(
       parsed({"doctor", "--json", "--user", "agent", "--proxy-port", "4000", "--grant-range",
-              "cluster", "--gateway-client-identity", "spiffe"})
+              "cluster", "--grant-pin", "a.b=sha256/x", "--grant-pin", "c.d=sha256/y",
+              "--gateway-client-identity", "spiffe"})
           .action);
   CHECK(doctor.json);
   CHECK(doctor.run.user == "agent");
   CHECK(doctor.run.proxy_port == 4000);
   CHECK(doctor.run.grant_ranges == std::vector<std::string>{"cluster"});
+  CHECK(doctor.run.grant_pins == std::vector<std::string>{"a.b=sha256/x", "c.d=sha256/y"});
   CHECK(doctor.run.identity.client == ClientIdentity::spiffe);
   CHECK_FALSE(parse_options({"doctor", "program"}).has_value());
   CHECK_FALSE(parse_options({"doctor", "--nonsense"}).has_value());
