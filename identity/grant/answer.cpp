@@ -30,11 +30,6 @@ std::string text_of(const JsonObject& object, std::string_view name) {
   return text == nullptr ? std::string() : log_words(*text);
 }
 
-bool is_json(std::string_view content_type) {
-  const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
-  return equals_ignoring_case(type, "application/json");
-}
-
 std::optional<std::int64_t> decimal(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -117,6 +112,11 @@ std::string type_problem(const Grant& grant, const JsonObject& object) {
 }
 
 }  // namespace
+
+bool is_json(std::string_view content_type) {
+  const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+  return equals_ignoring_case(type, "application/json");
+}
 
 std::string log_words(std::string_view text) {
   std::string line;

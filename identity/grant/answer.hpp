@@ -18,6 +18,8 @@ constexpr std::size_t grant_answer_limit = 64 << 10;                  // bytes o
 constexpr std::chrono::seconds unstated_lifetime{300};                // where expires_in is absent
 constexpr std::chrono::seconds longest_stated_lifetime{315'360'000};  // ten years: beyond is absurd
 
+bool is_json(std::string_view content_type);  // application/json, whatever its parameters
+
 struct GrantAnswerView {
   int status = 0;
   std::string_view content_type, retry_after, body;

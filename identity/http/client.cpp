@@ -15,7 +15,10 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <condition_variable>
 #include <iterator>
+#include <mutex>
+#include <thread>
 
 #include "base/bytes.hpp"
 #include "identity/http/trust.hpp"
@@ -174,13 +177,50 @@ tcp::endpoint to_endpoint(const netproxy::Address& from, std::uint16_t port) {
   return {asio::ip::address_v4(bytes), port};
 }
 
-asio::awaitable<Result<Addresses>> find_addresses(const HttpSettings& settings, const Url& url) {
+using Steady = std::chrono::steady_clock;
+
+// For what blocks: its stop is requested when the caller's is, or when the time is over.
+class Limit {
+ public:
+  Limit(const std::stop_token& stop, Steady::time_point until)
+      : follows_(stop, [this] { source_.request_stop(); }),
+        timer_([this, until](const std::stop_token& ended) {
+          std::unique_lock lock(mutex_);
+          never_.wait_until(lock, ended, until, [] { return false; });
+          if (!ended.stop_requested()) source_.request_stop();
+        }) {}
+  Limit(const Limit&) = delete;
+  Limit& operator=(const Limit&) = delete;
+  ~Limit() = default;
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::stop_callback<std::function<void()>> follows_;
+  std::mutex mutex_;
+  std::condition_variable_any never_;
+  std::jthread timer_;  // last: the others outlive it
+};
+
+Result<Addresses> look_up(const HttpSettings& settings, const Url& url, Steady::time_point until) {
+  Result<Addresses> found = fail(Code::internal, "");
+  {
+    const Limit limit(settings.stop, until);
+    found = settings.resolve(url.host, limit.token());
+  }
+  if (!found && Steady::now() >= until)
+    return fail(Code::timeout, url.authority() + ": its name was not found in time");
+  return found;
+}
+
+asio::awaitable<Result<Addresses>> find_addresses(const HttpSettings& settings, const Url& url,
+                                                  Steady::time_point until) {
   if (url.v6 || is_v4_literal(url.host)) {
     Result<netproxy::Address> literal = netproxy::parse_address(url.host);
     if (!literal) co_return tl::unexpected(literal.error());
     co_return Addresses{*literal};
   }
-  if (settings.resolve) co_return settings.resolve(url.host, settings.stop);
+  if (settings.resolve) co_return look_up(settings, url, until);
   tcp::resolver resolver(co_await asio::this_coro::executor);
   const auto [unknown, found] =
       co_await resolver.async_resolve(url.host, std::to_string(url.port), waiting);
@@ -201,9 +241,9 @@ Result<Endpoints> checked_endpoints(const HttpSettings& settings, const Url& url
   return endpoints;
 }
 
-asio::awaitable<Result<HttpResponse>> dial(const HttpSettings& settings,
-                                           const HttpRequest& request) {
-  const Result<Addresses> addresses = co_await find_addresses(settings, request.url);
+asio::awaitable<Result<HttpResponse>> dial(const HttpSettings& settings, const HttpRequest& request,
+                                           Steady::time_point until) {
+  const Result<Addresses> addresses = co_await find_addresses(settings, request.url, until);
   if (!addresses) co_return tl::unexpected(addresses.error());
   const Result<Endpoints> endpoints = checked_endpoints(settings, request.url, *addresses);
   if (!endpoints) co_return tl::unexpected(endpoints.error());
@@ -222,6 +262,9 @@ Result<HttpResponse> send_http(const HttpSettings& settings, const HttpRequest& 
   if (!request.url.tls && !request.bearer.empty() && !is_loopback(request.url))
     return fail(Code::denied,
                 request.url.authority() + ": a token is not sent in clear text; use https://");
+  if (!request.url.tls && !settings.spki_pins.empty())
+    return fail(Code::denied,
+                request.url.authority() + ": its key is pinned, and without https:// it has none");
   if (!request.url.tls && request.certificate != nullptr)
     return fail(Code::denied,
                 request.url.authority() + ": a certificate is presented with https:// only");
@@ -229,8 +272,9 @@ Result<HttpResponse> send_http(const HttpSettings& settings, const HttpRequest& 
       fail(Code::timeout, request.url.authority() + ": no answer within " +
                               std::to_string(settings.deadline.count()) + " ms");
   try {
+    const Steady::time_point until = Steady::now() + settings.deadline;
     asio::io_context context(1);
-    asio::co_spawn(context, dial(settings, request),
+    asio::co_spawn(context, dial(settings, request, until),
                    [&](const std::exception_ptr& thrown, Result<HttpResponse> result) {
                      if (thrown)
                        answer = fail(Code::internal, request.url.authority() + ": out of memory");
@@ -238,7 +282,7 @@ Result<HttpResponse> send_http(const HttpSettings& settings, const HttpRequest& 
                        answer = std::move(result);
                    });
     const std::stop_callback gives_up(settings.stop, [&context] { context.stop(); });
-    context.run_for(settings.deadline);
+    context.run_until(until);
     if (settings.stop.stop_requested()) answer = unavailable(request.url, "given up");
   } catch (const std::exception& failure) {  // of a library: nothing of ours throws
     return fail(Code::internal, request.url.authority() + ": " + failure.what());

@@ -19,7 +19,7 @@
 namespace keyward::identity {
 
 using Addresses = std::vector<netproxy::Address>;
-// Blocks, but not once `stop` is requested.
+// Blocks, but not once `stop` is requested, which happens at the deadline at the latest.
 using ResolveName =
     std::function<Result<Addresses>(const std::string& host, const std::stop_token& stop)>;
 

@@ -68,6 +68,9 @@ Result<ServerMetadata> TokenClient::discover(const std::string& issuer) const {
   int status = 0;
   for (const std::string& url : urls) {
     TRY_ASSIGN(const HttpResponse answer, send(url, Secret(), nullptr));
+    if (answer.status == 200 && !is_json(answer.content_type))
+      return fail(Code::denied,
+                  issuer + ": the content type of its metadata is not application/json");
     if (answer.status == 200) return parse_server_metadata(answer.body, issuer);
     status = answer.status;
   }

@@ -2,8 +2,11 @@
 import base64
 import hashlib
 import json
+import socket
+import ssl
 import subprocess
 import urllib.parse
+import warnings
 
 from e2e.spiffe_test import SpiffeCase
 from e2e.support.pki import Pki
@@ -171,6 +174,16 @@ class EndpointsTest(SpiffeCase):
         # Variables that an image can set name no other authorities.
         fooled = self.probe(loopback=True, env={"SSL_CERT_FILE": pki.ca, "SSL_CERT_DIR": pki.folder})
         self.assertFalse(fooled.ask(**self.grant(right))["ok"])
+        old = self.endpoint(granted(), (certificate, key))
+        self.speak_old_tls(old.context)
+        client = ssl.create_default_context(cafile=pki.ca)
+        self.speak_old_tls(client)
+        with socket.create_connection(("127.0.0.1", old.port)) as plain, client.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            self.assertEqual(connection.version(), "TLSv1.1")  # who would take that gets it
+        refused = self.probe(loopback=True, ca=pki.ca).ask(**self.grant(old))
+        self.assertFalse(refused["ok"])
+        self.assertIn("TLS", refused["error"])
+        self.assertEqual([request for request in old.requests if request], [])
         pin = self.pin_of(pki.issue("pin.example")[0])
         for pins, taken in (([own], True), ([pin], False), ([self.pin_of(pki.ca)], True), ([pin, own], True)):
             probe = self.probe(loopback=True, ca=pki.ca, pins={f"127.0.0.1:{right.port}": pins})
@@ -212,6 +225,13 @@ class EndpointsTest(SpiffeCase):
         endpoint.requests.clear()
         self.assertTrue(probe.ask(**{**order, "grant": {**order["grant"], "audience": ["other"]}})["ok"])
         self.assertEqual([request.split(" ")[1] for request in endpoint.requests], ["/realms/a/token"])
+
+    @staticmethod
+    def speak_old_tls(context):
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
     @staticmethod
     def pin_of(certificate):

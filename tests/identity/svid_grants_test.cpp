@@ -268,3 +268,22 @@ TEST_CASE_FIXTURE(
   CHECK(with_users.token_for(binding)->value.reveal() == "token2");
   CHECK(has(endpoint.forms[1], "subject_token=user&"));
 }
+
+TEST_CASE_FIXTURE(Fixture, "svid grants: whoever sets the clock makes no token live longer") {
+  struct Wall final : Clock {
+    std::atomic<std::int64_t> ahead{0};  // hours
+    TimePoint now() const override {
+      return SystemClock().now() + std::chrono::hours(ahead.load());
+    }
+  } own;
+  SvidGrants stepped({agent, endpoint, own, clock}, settings);
+  CHECK(stepped.token_for(binding)->value.reveal() == "Bearer token1");
+  for (const std::int64_t step : {-1000, 1000, 0}) {
+    own.ahead = step;
+    CHECK(stepped.token_for(binding)->value.reveal() == "Bearer token1");
+  }
+  CHECK(endpoint.asked == 1);
+  own.ahead = -1000;
+  clock.ahead = 570;  // its end, whatever day it is
+  CHECK(stepped.token_for(binding)->value.reveal() == "Bearer token2");
+}

@@ -91,3 +91,63 @@ TEST_CASE("token client: cancelled while a name is looked up") {
   grant.token_endpoint = "https://as.example/token";
   CHECK_FALSE(client.ask(grant, Secret("a=b"), nullptr).has_value());
 }
+
+TEST_CASE("token client: the look-up of a name is within the deadline") {
+  TokenClientSettings settings = open_settings();
+  settings.deadline = 50ms;
+  settings.resolve = [&](const std::string&, const std::stop_token& stop) -> Result<Addresses> {
+    while (!stop.stop_requested()) std::this_thread::sleep_for(2ms);
+    return fail(Code::internal, "dns: no answer");
+  };
+  TokenClient client(std::move(settings), wall, boot);
+  Grant grant;
+  grant.token_endpoint = "https://as.example/token";
+  const auto late = client.ask(grant, Secret("a=b"), nullptr);
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().error.code == Code::timeout);
+}
+
+TEST_CASE("token client: connecting has a deadline of its own, which the handshake counts for") {
+  const HttpService mute([](const std::string&) { return Reply{}; });  // no TLS: it waits for more
+  TokenClientSettings settings = open_settings();
+  settings.connect_deadline = 50ms;
+  TokenClient client(std::move(settings), wall, boot);
+  Grant grant;
+  grant.token_endpoint = "https://" + mute.url().authority() + "/token";
+  const auto late = client.ask(grant, Secret("a=b"), nullptr);  // else: after an hour
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().error.code == Code::unavailable);
+}
+
+TEST_CASE("token client: metadata is JSON by its content type, too") {
+  std::string document;
+  std::atomic<bool> json{false};
+  HttpService server([&](const std::string& request) {
+    if (request.starts_with("POST"))
+      return Reply{200, R"({"access_token":"abc","token_type":"Bearer","expires_in":60})",
+                   json_type};
+    return Reply{200, document, json ? json_type : "Content-Type: text/html\r\n"};
+  });
+  const std::string issuer = "http://" + server.url().authority() + "/a";
+  document = R"({"issuer":")" + issuer + R"(","token_endpoint":")" + issuer + R"(/token"})";
+  Grant grant;
+  grant.issuer = issuer;
+  TokenClient client(open_settings(), wall, boot);
+  const auto refused = client.ask(grant, Secret("a=b"), nullptr);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().error.code == Code::denied);
+  CHECK(refused.error().error.what.find("content type") != std::string::npos);
+  json = true;
+  CHECK(client.ask(grant, Secret("a=b"), nullptr).has_value());
+}
+
+TEST_CASE("token client: a server whose key is pinned is not asked without TLS") {
+  HttpService server([](const std::string&) { return Reply{}; });
+  TokenClientSettings settings = open_settings();
+  settings.spki_pins[server.url().authority()] = {Digest()};
+  TokenClient client(std::move(settings), wall, boot);
+  const auto refused = client.ask(grant_at(server), Secret("a=b"), nullptr);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().error.code == Code::denied);
+  CHECK(server.requests().empty());
+}
