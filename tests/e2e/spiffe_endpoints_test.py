@@ -194,14 +194,15 @@ class EndpointsTest(SpiffeCase):
         endpoint = self.endpoint(granted())
         self.assertIn("not opened", self.probe().ask(**self.grant(endpoint))["error"])
         resolved = self.probe(loopback=True, hosts={"as.example": ["169.254.169.254"], "local.example": ["127.0.0.1"], "inside.example": ["10.0.0.1"],
-                                                    "mixed.example": ["93.184.216.34", "127.0.0.1"], "a.b.svc": ["127.0.0.1"]}, cluster=True)
+                                                    "mixed.example": ["93.184.216.34", "127.0.0.1"], "a.b.svc": ["127.0.0.1"], "c.d.svc": ["93.184.216.34"]}, cluster=True)
         for name, said in (("as.example", "never dialled"), ("local.example", "never dialled"), ("inside.example", "internal address"),
                            ("mixed.example", "never dialled"), ("unknown.example", "no such host")):
             refused = resolved.ask(do="token", grant={"token_endpoint": f"https://{name}:{endpoint.port}/token"})
             self.assertFalse(refused["ok"])
             self.assertIn(said, refused["error"])
-        refused = resolved.ask(do="token", grant={"token_endpoint": f"http://a.b.svc:{endpoint.port}/token"})
-        self.assertIn("never dialled", refused["error"])
+        for name in ("a.b.svc", "c.d.svc"):
+            refused = resolved.ask(do="token", grant={"token_endpoint": f"http://{name}:{endpoint.port}/token"})
+            self.assertIn("without TLS only internal addresses", refused["error"])
         refused = resolved.ask(do="token", grant={"token_endpoint": f"http://as.example:{endpoint.port}/token"})
         self.assertIn("https", refused["error"])
         self.assertEqual(endpoint.connections, 0)
