@@ -23,7 +23,7 @@ from e2e.support.token_grants import ALPHA, BETA, GrantSandbox, Place  # noqa: E
 PORT, USER, LIFETIME = 17880, "59311", 60
 RESTART_EVERY, AWAY, OUTAGE, RECOVERY = 20, 2, 75, 90  # seconds
 GROWTH = 16 * 1024  # KiB
-# Kept connections and plain curl to both services until the time is over; then one line with what was not answered by 200.
+# Kept connections, slow bodies and plain curl to both services until the time is over; then one line with what was not answered by 200.
 PROGRAM = """
 import collections, http.client, json, os, ssl, subprocess, sys, threading, time
 from urllib.parse import urlsplit
@@ -47,6 +47,20 @@ def kept(place):
             note("kept", 0, repr(error))
             connection = None
         time.sleep(0.1)
+def slow(place):  # the token of a request's beginning has often ended when its body is whole
+    while time.time() < end:
+        try:
+            connection = http.client.HTTPSConnection(proxy.hostname, proxy.port, timeout=60, context=ssl.create_default_context())
+            connection.set_tunnel(*place)
+            connection.putrequest("POST", "/")
+            connection.putheader("Content-Length", "2")
+            connection.endheaders(b"a")
+            time.sleep(max(1, min(40, end - time.time())))
+            connection.send(b"b")
+            answer = connection.getresponse()
+            note("slow", answer.status, answer.read().decode())
+        except (OSError, http.client.HTTPException) as error:
+            note("slow", 0, repr(error))
 def curl(place):
     while time.time() < end:
         done = subprocess.run(["curl", "-sS", "-w", "\\\\n%{http_code}", f"https://{place[0]}:{place[1]}/"], capture_output=True, text=True)
@@ -54,7 +68,7 @@ def curl(place):
         note("curl", int(status or 0), body + done.stderr)
         time.sleep(0.5)
 print("ready", flush=True)
-threads = [threading.Thread(target=way, args=(place,)) for way in (kept, curl) for place in places]
+threads = [threading.Thread(target=way, args=(place,)) for way in (kept, slow, curl) for place in places]
 for each in threads: each.start()
 for each in threads: each.join()
 print(json.dumps({"counts": counts, "failures": failures}), flush=True)
