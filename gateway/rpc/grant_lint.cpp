@@ -73,8 +73,9 @@ class GrantLinter {
   void look_at_server(const v1::ProviderCredentialTokenGrant& wire, const std::string& field) {
     if (!is_transport_word(wire.http_token_endpoint()))
       say_(field + ".http_token_endpoint", "must be loopback or cluster");
-    if (!is_transport_word(wire.cleartext_endpoints()))
-      say_(field + ".cleartext_endpoints", "must be loopback or cluster");
+    // An upstream on loopback is never dialled.
+    if (!wire.cleartext_endpoints().empty() && wire.cleartext_endpoints() != "cluster")
+      say_(field + ".cleartext_endpoints", "must be cluster, or left out");
     if (!wire.issuer().empty())
       hold(field + ".issuer", identity::metadata_urls(wire.issuer()).map([](const auto&) {}));
     const auto rules = rules_of(wire.http_token_endpoint());
@@ -105,7 +106,7 @@ class GrantLinter {
       if (word.empty() && port == http_port)
         say_("endpoints", place +
                               " has no TLS, and a token is not sent in clear text; where it is "
-                              "meant, cleartext_endpoints says loopback or cluster");
+                              "meant, cleartext_endpoints says cluster");
       if (!word.empty() && !identity::check_token_url("http://" + place + "/", rules_of(word)))
         say_("endpoints", place + " is not what cleartext_endpoints says: " + word);
     }

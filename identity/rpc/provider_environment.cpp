@@ -118,11 +118,10 @@ RefusedGrant refused_grant(const std::string& key, const Error& error) {
   return refused;
 }
 
-// `loopback` or `cluster`: the gateway says it of an endpoint without TLS, which must be there.
+// `cluster`: the gateway says it of an endpoint without TLS, which must be there.
 Result<> check_cleartext(const GrantBinding& binding, const std::string& word) {
   if (!binding.cleartext) return {};
   TransportRules rules;
-  rules.loopback = word == "loopback";
   rules.cluster_cleartext = word == "cluster";
   const auto url = check_token_url(
       "http://" + binding.where.host + ":" + std::to_string(binding.where.port) + "/", rules);

@@ -275,6 +275,11 @@ TEST_CASE("grant lint: what is refused, and where") {
        [](Profile& p) { grant_of(p).set_http_token_endpoint("yes"); }},
       {grant + ".cleartext_endpoints",
        [](Profile& p) { grant_of(p).set_cleartext_endpoints("yes"); }},
+      {grant + ".cleartext_endpoints",
+       [](Profile& p) {
+         p.mutable_endpoints(0)->set_host("127.0.0.1");
+         grant_of(p).set_cleartext_endpoints("loopback");
+       }},
       {"endpoints", [](Profile& p) { p.mutable_endpoints(0)->set_port(80); }},
       {"endpoints", [](Profile& p) { p.mutable_endpoints(0)->add_ports(80); }},
       {"endpoints", [](Profile& p) { grant_of(p).set_cleartext_endpoints("cluster"); }},

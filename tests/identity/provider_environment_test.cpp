@@ -129,3 +129,28 @@ TEST_CASE("provider environment: nothing attached") {
   CHECK(got.credentials.aws.empty());
   CHECK(got.problems.empty());
 }
+
+TEST_CASE("provider environment: a grant goes without TLS to names of a cluster alone") {
+  const struct {
+    const char *word, *host;
+    bool taken, cleartext;
+  } cases[] = {{"", "a.example", true, false},         {"cluster", "a.b.svc", true, true},
+               {"cluster", "a.example", false, false}, {"loopback", "127.0.0.1", false, false},
+               {"loopback", "a.b.svc", false, false},  {"yes", "a.b.svc", false, false}};
+  for (const auto& c : cases) {
+    CAPTURE(c.word);
+    CAPTURE(c.host);
+    Response response;
+    auto& credential =
+        (*response.mutable_dynamic_credentials())[std::string(c.host) + "\t80\t\tidp:token"];
+    credential.set_name("token");
+    credential.mutable_token_grant()->set_token_endpoint("https://idp.example/token");
+    credential.mutable_token_grant()->set_cleartext_endpoints(c.word);
+    const ProviderEnvironment got = take_provider_environment(response);
+    REQUIRE(got.grants.table.bindings().size() == (c.taken ? 1 : 0));
+    if (c.taken) CHECK(got.grants.table.bindings()[0].cleartext == c.cleartext);
+    if (c.taken) continue;
+    REQUIRE(got.grants.refused.size() == 1);  // and nothing goes there at all
+    CHECK(got.grants.refused[0].where->host == c.host);
+  }
+}
