@@ -15,8 +15,8 @@ struct Route {
   bool secure = true;                  // TLS to the upstream
   const Endpoint* endpoint = nullptr;  // whose allowed_ips hold; lives as long as the policy
   bool guarded = true;  // false: the operator named the host, so any address of it may be dialled
+  std::string key;      // for the pool and for TLS resumption
   bool internal_only = false;  // something that is granted goes there in clear text
-  std::string key;             // for the pool and for TLS resumption
 };
 
 // All of the host's addresses, each allowed.  One that is not refuses the host as a whole: its DNS
