@@ -1,3 +1,4 @@
+#include "base/log.hpp"
 #include "gateway/store/sql_store.hpp"
 
 namespace keyward::gateway {
@@ -7,9 +8,19 @@ constexpr std::string_view status_of_token =
     "SELECT t.revoked, r.refresh_id, t.refreshed FROM tokens t LEFT JOIN refreshes r"
     " ON r.old_jti = t.jti WHERE t.jti = ?";
 
-TokenStatus status_from(const SqlResult& found) {
+// A row that this gateway did not write so is no token: only the number 0 says that one is alive.
+bool is_damaged(const SqlCell& revoked) {
+  const auto* number = std::get_if<std::int64_t>(&revoked);
+  return number == nullptr || (*number != 0 && *number != 1);
+}
+
+TokenStatus status_from(const std::string& jti, const SqlResult& found) {
   if (found.rows.empty()) return {};
   const SqlRow& row = found.rows[0];
+  if (is_damaged(row.cells.at(0))) {
+    log::error("token_row_damaged", {{"jti", jti}, {"effect", "the token is revoked"}});
+    return {TokenState::revoked, "", {}};
+  }
   if (row.number(0) == 0) return {TokenState::active, "", {}};
   const std::string refresh_id = row.text(1);
   return {refresh_id.empty() ? TokenState::revoked : TokenState::superseded, refresh_id,
@@ -33,7 +44,7 @@ Result<> SqlStore::add_token(const TokenRow& token) {
 
 Result<TokenStatus> SqlStore::token_status(const std::string& jti) {
   TRY_ASSIGN(const SqlResult found, read(status_of_token, {jti}));
-  return status_from(found);
+  return status_from(jti, found);
 }
 
 Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refresh_id,
@@ -41,7 +52,7 @@ Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refr
   return database_->transact_together([&](SqlSession& session) -> Result<> {
     // Asked again inside the transaction: of two refreshes at the same time only one may win.
     TRY_ASSIGN(const SqlResult found, session.run(status_of_token, {old_jti}));
-    const TokenStatus status = status_from(found);
+    const TokenStatus status = status_from(old_jti, found);
     const bool repeat = status.state == TokenState::superseded && status.refresh_id == refresh_id;
     if (status.state != TokenState::active && !repeat)
       return fail(Code::unauthenticated, "invalid token: it has been refreshed or revoked");

@@ -222,6 +222,37 @@ TEST_CASE("store: a deleted sandbox's tokens are dead at once") {
   CHECK_FALSE(gateway.issuer.issue(gateway.a.id, gateway.clock.now()));
 }
 
+TEST_CASE("store: a token's row that says neither yes nor no is a revoked token") {
+  TestGateway gateway;
+  const std::string token = gateway.token(gateway.a);
+  const std::string jti = gateway.present(token)->jti;
+  if (TestDatabase::is_postgres())
+    gateway.database.change("ALTER TABLE tokens ALTER revoked DROP NOT NULL");
+  const auto set = [&](const std::string& cell) {
+    gateway.database.change("UPDATE tokens SET revoked = " + cell);
+    return gateway.store->token_status(jti);
+  };
+  for (const char* number : {"7", "-1", "256", "4294967296"}) {
+    CAPTURE(number);
+    CHECK(set(number)->state == TokenState::revoked);
+    CHECK_FALSE(gateway.present(token));
+  }
+  CHECK(set("0")->state == TokenState::active);
+  std::string other_type = "'garbage'";
+  if (TestDatabase::is_postgres()) {
+    CHECK(set("NULL")->state == TokenState::revoked);
+    CHECK_FALSE(gateway.present(token));
+    other_type = "'0'";  // a text, which only looks like the number
+    gateway.database.change("ALTER TABLE tokens ALTER revoked DROP DEFAULT");
+    gateway.database.change("ALTER TABLE tokens ALTER revoked TYPE TEXT USING revoked::text");
+  }
+  CHECK(set(other_type)->state == TokenState::revoked);
+  CHECK_FALSE(gateway.present(token));
+  const auto refreshed = gateway.issuer.refresh(gateway.a.id, jti, "id-1", gateway.clock.now());
+  REQUIRE_FALSE(refreshed);
+  CHECK(refreshed.error().code == Code::unauthenticated);
+}
+
 TEST_CASE("store: expired tokens are forgotten, others stay") {
   TestGateway gateway;
   const std::string token = gateway.token(gateway.a);
