@@ -71,8 +71,8 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   const auto& file = session->file_;
   const auto& service_account = session->service_account_;
   session->refresher_ = std::make_unique<identity::Refresher>(identity::RefresherDeps{
-      session->slot_, *session->client_, session->clock_, file ? &*file : nullptr,
-      service_account ? &*service_account : nullptr});
+      session->slot_, *session->client_, session->clock_, session->boot_clock_,
+      file ? &*file : nullptr, service_account ? &*service_account : nullptr});
   TRY(session->open_control_socket());
   session->presence_.emplace([self = session.get()] {
     return self->client_->hold_session({self->slot_.get()->sandbox_id, self->instance_id_});

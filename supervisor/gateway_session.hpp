@@ -94,6 +94,7 @@ class GatewaySession final : public DebugTarget {
   Snapshot<netproxy::Credentials>& credentials_;
   TokenGrants& grants_;
   const Clock& clock_;
+  const BootClock boot_clock_;
 
   identity::TokenSlot slot_;
   std::optional<identity::TokenFile> file_;

@@ -21,6 +21,10 @@ double spread(double jitter, double width) {
 
 }  // namespace
 
+milliseconds life_left(TimePoint issued, TimePoint expires, TimePoint now) {
+  return std::min(expires - now, expires - issued);
+}
+
 milliseconds refresh_delay(milliseconds remaining, double jitter) {
   const milliseconds planned = std::clamp(scale(remaining, 0.8), milliseconds(0), longest);
   return std::clamp(scale(planned, spread(jitter, 0.05)), shortest, longest);

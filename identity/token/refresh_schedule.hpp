@@ -3,10 +3,16 @@
 
 #include <chrono>
 
+#include "base/clock.hpp"
+
 namespace keyward::identity {
 
 // `jitter` is random in [0, 1), drawn anew each time, so that sandboxes that were started together
 // do not stay together.
+
+// What is left of a token that was not received right now: as the wall clock says, which somebody
+// may have set, but never more than the whole of its life.
+std::chrono::milliseconds life_left(TimePoint issued, TimePoint expires, TimePoint now);
 
 // 80 % of the remaining life, 5 % of that earlier or later, 1 s to 12 h.  An expired token: 1 s.
 std::chrono::milliseconds refresh_delay(std::chrono::milliseconds remaining, double jitter);

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Long waits are cut, so that a machine that slept or a clock that was set is noticed.
+// Long waits are cut, so that a machine that slept is noticed.
 constexpr milliseconds longest_wait{30'000};
 // How often a file is looked at that a new token is hoped to be put into.
 constexpr milliseconds file_watch{5'000};
@@ -22,8 +22,9 @@ constexpr milliseconds file_watch{5'000};
 }  // namespace
 
 Refresher::Refresher(RefresherDeps deps) : deps_(deps) {
-  local_end_ = deps_.slot.get()->expires;
-  due_ = deps_.clock.now() + refresh_delay(remaining(), random_fraction());
+  const auto token = deps_.slot.get();
+  end_ = deps_.boot.now() + life_left(token->issued, token->expires, deps_.clock.now());
+  due_ = deps_.boot.now() + refresh_delay(remaining(), random_fraction());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -38,7 +39,7 @@ void Refresher::run(const std::stop_token& stop) {
 // Waits a while where it is not; woken early or not, the caller asks again.
 bool Refresher::is_due(const std::stop_token& stop) {
   std::unique_lock lock(due_mutex_);
-  const milliseconds wait = due_ - deps_.clock.now();
+  const milliseconds wait = due_ - deps_.boot.now();
   if (wait <= milliseconds(0)) return true;
   due_changed_.wait_for(lock, stop, std::min(wait, watches_file_ ? file_watch : longest_wait),
                         [this, seen = due_] { return due_ != seen; });
@@ -50,7 +51,13 @@ bool Refresher::replacement_waits() {
   return health_ == Health::degraded && replacement() != nullptr;
 }
 
-milliseconds Refresher::remaining() const { return local_end_.load() - deps_.clock.now(); }
+milliseconds Refresher::remaining() const { return end_.load() - deps_.boot.now(); }
+
+void Refresher::hold(const std::shared_ptr<const Token>& token, milliseconds life) {
+  end_ = deps_.boot.now() + life;
+  deps_.slot.set(token);
+  refresh_id_.clear();
+}
 
 RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   const std::lock_guard one_at_a_time(attempt_mutex_);
@@ -65,7 +72,7 @@ RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   }
   {
     const std::lock_guard lock(due_mutex_);
-    due_ = deps_.clock.now() + delay;
+    due_ = deps_.boot.now() + delay;
     watches_file_ = deps_.file != nullptr && health_ == Health::degraded;
   }
   due_changed_.notify_all();
@@ -126,10 +133,7 @@ RpcResult<> Refresher::check_answer(const Token& token, const std::string& to) c
 
 void Refresher::accept(const std::shared_ptr<const Token>& token) {
   // Counted from the receipt, so that a clock that differs from the gateway's does not matter.
-  const milliseconds life = token->expires - token->issued;
-  local_end_ = token->expires == never_expires ? never_expires : deps_.clock.now() + life;
-  deps_.slot.set(token);
-  refresh_id_.clear();
+  hold(token, token->expires - token->issued);
   failures_ = 0;
   if (std::exchange(health_, Health::good) == Health::degraded) note_recovery();
   log::info("token_refreshed",
@@ -160,9 +164,7 @@ std::shared_ptr<const Token> Refresher::replacement() const {
 bool Refresher::take_replaced_file() {
   const auto token = replacement();
   if (!token) return false;
-  deps_.slot.set(token);
-  local_end_ = token->expires;
-  refresh_id_.clear();
+  hold(token, life_left(token->issued, token->expires, deps_.clock.now()));
   log::info("token_file_replaced", {{"fingerprint", token->bearer.fingerprint()}});
   return true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Keeps the token fresh: one thread, which asks before the token ends and puts the new one into the
-// slot, where every client sees it at once.
+// slot, where every client sees it at once.  The wall clock may be set meanwhile: the life is
+// counted by one that nobody can set.
 //
 // A token that the gateway refuses, or whose life has ended while the gateway was away, is no way
 // to another one: then the source is asked, where it can give one.  Where it cannot, that is said
@@ -24,7 +25,8 @@ namespace keyward::identity {
 struct RefresherDeps {
   TokenSlot& slot;  // holds a token; outlives the refresher, as the others do
   RefreshTransport& transport;
-  const Clock& clock;
+  const Clock& clock;          // what the times in a token are compared with
+  const MonotonicClock& boot;  // what its life is counted by
   const TokenFile* file =
       nullptr;  // may be null: where the new token is kept, and a replaced one is noticed
   const ServiceAccountFile* service_account =
@@ -68,18 +70,19 @@ class Refresher {
   void note_degraded(const RpcError& error, bool refused) const;
   void note_recovery() const;
   std::string_view remedy() const;
+  void hold(const std::shared_ptr<const Token>& token, std::chrono::milliseconds life);
   std::chrono::milliseconds remaining() const;
 
   RefresherDeps deps_;
-  std::atomic<TimePoint> local_end_;  // of the token's life, by the local clock
-  std::mutex attempt_mutex_;          // one attempt at a time; guards what follows
-  std::string refresh_id_;            // of the refresh that has not been answered yet
+  std::atomic<BootTime> end_;  // of the held token's life
+  std::mutex attempt_mutex_;   // one attempt at a time; guards what follows
+  std::string refresh_id_;     // of the refresh that has not been answered yet
   Health health_ = Health::good;
   unsigned failures_ = 0;
 
   std::mutex due_mutex_;  // guards what follows
   std::condition_variable_any due_changed_;
-  TimePoint due_;
+  BootTime due_;
   bool watches_file_ = false;
 
   std::jthread thread_;  // last: the others outlive it

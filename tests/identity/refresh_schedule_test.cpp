@@ -26,6 +26,16 @@ TEST_CASE("refresh schedule: 80 % of what remains, within bounds") {
   }
 }
 
+TEST_CASE("refresh schedule: a life is never longer than the token's, whatever the clock says") {
+  using keyward::TimePoint;
+  const TimePoint issued(1000h);
+  CHECK(life_left(issued, issued + 1h, issued) == 1h);
+  CHECK(life_left(issued, issued + 1h, issued + 20min) == 40min);
+  CHECK(life_left(issued, issued + 1h, issued + 3h) == -2h);
+  CHECK(life_left(issued, issued + 1h, issued - 500h) == 1h);
+  CHECK(life_left(issued, issued - 1h, issued - 500h) == -1h);
+}
+
 TEST_CASE("refresh schedule: jitter spreads and stays before the end") {
   for (double jitter = 0; jitter < 1; jitter += 0.05) {
     const milliseconds delay = refresh_delay(1h, jitter);

@@ -47,12 +47,13 @@ struct FakeTransport final : RefreshTransport {
 };
 
 const SystemClock system_time;
+const BootClock boot_time;
 
 struct Fixture {
   TokenSlot slot{held(fresh_token())};
   FakeTransport transport;
   Refresher make(const TokenFile* file = nullptr) {
-    return Refresher({slot, transport, system_time, file});
+    return Refresher({slot, transport, system_time, boot_time, file});
   }
 };
 
@@ -63,7 +64,7 @@ TEST_CASE("refresher: a refused token is exchanged for a new one, in Kubernetes"
   const tests::TestDirectory directory;
   REQUIRE(create_file(directory / "sa", "projected", 0640));
   const ServiceAccountFile service_account(directory / "sa");
-  Refresher refresher({f.slot, f.transport, system_time, nullptr, &service_account});
+  Refresher refresher({f.slot, f.transport, system_time, boot_time, nullptr, &service_account});
   f.transport.will_fail(grpc_unavailable);
   CHECK_FALSE(refresher.refresh_now());
   CHECK(f.transport.proof.empty());  // nothing is wrong with the token

@@ -23,7 +23,13 @@ struct FakeClock final : Clock {
   TimePoint now() const override {
     return SystemClock().now() + std::chrono::milliseconds(ahead.load());
   }
-  void advance(std::chrono::milliseconds by) { ahead += by.count(); }
+  void step(std::chrono::milliseconds by) { ahead += by.count(); }
+};
+struct FakeBootClock final : MonotonicClock {
+  std::atomic<std::int64_t> ahead{0};
+  BootTime now() const override {
+    return BootClock().now() + std::chrono::milliseconds(ahead.load());
+  }
 };
 
 // The gateway: away, or answering by functions.  Remembers what it was asked.
@@ -89,11 +95,17 @@ using Names = std::vector<std::string>;
 
 struct Fixture {
   FakeClock clock;
+  FakeBootClock boot;
   TokenSlot slot{held(fresh_token())};
   FakeTransport transport;
   tests::TestDirectory directory;
   Events events;
 
+  // Time goes on, by both clocks.
+  void advance(std::chrono::milliseconds by) {
+    clock.step(by);
+    boot.ahead += by.count();
+  }
   // A token of an hour that counts from the fake clock's now.
   Secret next(std::chrono::seconds life = 3600s) {
     return fresh_token(
@@ -110,12 +122,12 @@ TEST_CASE("token expiry: in Kubernetes an expired token is exchanged, not asked 
   Fixture f;
   f.write_service_account("first");
   const ServiceAccountFile service_account(f.directory / "sa");
-  Refresher refresher({f.slot, f.transport, f.clock, nullptr, &service_account});
+  Refresher refresher({f.slot, f.transport, f.clock, f.boot, nullptr, &service_account});
   CHECK_FALSE(refresher.refresh_now());  // away, while the token lives
   CHECK(f.transport.questions() == Names{"refresh"});
   CHECK(f.events.take() == Names{"token_refresh_failed"});
 
-  f.clock.advance(2h);
+  f.advance(2h);
   f.write_service_account("rotated");
   CHECK_FALSE(refresher.refresh_now());
   CHECK_FALSE(refresher.refresh_now());
@@ -135,8 +147,8 @@ TEST_CASE("token expiry: what an exchange brings must be this sandbox's, and the
   Fixture f;
   const ServiceAccountFile service_account(f.directory / "sa");
   const auto before = f.slot.get();
-  Refresher refresher({f.slot, f.transport, f.clock, nullptr, &service_account});
-  f.clock.advance(2h);
+  Refresher refresher({f.slot, f.transport, f.clock, f.boot, nullptr, &service_account});
+  f.advance(2h);
   SUBCASE("no file") { CHECK(refresher.refresh_now().error().grpc_code == grpc_not_found); }
   SUBCASE("another sandbox's") {
     f.write_service_account("proof");
@@ -158,8 +170,8 @@ TEST_CASE("token expiry: a token that was put into the file is taken, whether an
   Fixture f;
   const TokenFile file(f.directory / "token");
   REQUIRE(file.write(*f.slot.get()));
-  Refresher refresher({f.slot, f.transport, f.clock, &file});
-  f.clock.advance(2h);
+  Refresher refresher({f.slot, f.transport, f.clock, f.boot, &file});
+  f.advance(2h);
   CHECK_FALSE(refresher.refresh_now());
   CHECK(f.transport.questions().back() == "refresh");  // the clock may be wrong
   CHECK(f.events.take() == Names{"token_expired"});
@@ -197,7 +209,7 @@ TEST_CASE("token expiry: files that do not help are left alone") {
   const auto older = held(fresh_token());
   const auto expired = held(fresh_token(60s));
   const auto foreign = held(fresh_token(90000s, "0b2cb0c8-27a8-4a9f-8f5d-7fb0a1f4b1aa"));
-  Refresher refresher({f.slot, f.transport, f.clock, &file});
+  Refresher refresher({f.slot, f.transport, f.clock, f.boot, &file});
   SUBCASE("none") {}
   SUBCASE("no token") { REQUIRE(replace_file(f.directory / "token", "x", 0600)); }
   SUBCASE("one that has expired too") { REQUIRE(file.write(*expired)); }
@@ -212,7 +224,7 @@ TEST_CASE("token expiry: files that do not help are left alone") {
     REQUIRE(file.write(*held(fresh_token(90000s))));
   }
   const auto before = f.slot.get();
-  f.clock.advance(2h);
+  f.advance(2h);
   CHECK_FALSE(refresher.refresh_now());
   CHECK(f.slot.get() == before);
   CHECK(f.events.take() == Names{"token_expired"});
@@ -220,8 +232,8 @@ TEST_CASE("token expiry: files that do not help are left alone") {
 
 TEST_CASE("token expiry: a token of the environment waits loudly for its gateway") {
   Fixture f;
-  Refresher refresher({f.slot, f.transport, f.clock});
-  f.clock.advance(2h);
+  Refresher refresher({f.slot, f.transport, f.clock, f.boot});
+  f.advance(2h);
   CHECK_FALSE(refresher.refresh_now());
   f.transport.on_refresh(refusal);
   CHECK_FALSE(refresher.refresh_now());
@@ -236,12 +248,12 @@ TEST_CASE("token expiry: a token of the environment waits loudly for its gateway
 
 TEST_CASE("token expiry: a refused token that lives is said once too, and until it is over") {
   Fixture f;
-  Refresher refresher({f.slot, f.transport, f.clock});
+  Refresher refresher({f.slot, f.transport, f.clock, f.boot});
   f.transport.on_refresh(refusal);
   CHECK_FALSE(refresher.refresh_now());
   f.transport.on_refresh(nullptr);  // away: it is still refused, as far as anybody knows
   CHECK_FALSE(refresher.refresh_now());
-  f.clock.advance(2h);
+  f.advance(2h);
   CHECK_FALSE(refresher.refresh_now());
   CHECK(f.events.take() == Names{"token_refused"});
   f.transport.on_refresh([&] { return RefreshedToken{f.next(), {}}; });
@@ -257,11 +269,57 @@ TEST_CASE("token expiry: its thread notices the end by itself") {
   const Secret issued = fresh_token();
   f.transport.on_issue([&] { return RefreshedToken{issued.clone(), {}}; });
   {
-    const Refresher refresher({f.slot, f.transport, f.clock, nullptr, &service_account});
+    const Refresher refresher({f.slot, f.transport, f.clock, f.boot, nullptr, &service_account});
     std::unique_lock lock(f.transport.mutex);
     CHECK(f.transport.called.wait_for(lock, 30s, [&] {
       return !f.transport.asked.empty() && f.transport.asked.back() == "proof";
     }));
   }  // joins: the answer has been taken
   CHECK(f.slot.get()->bearer.equals(issued.reveal()));
+}
+
+TEST_CASE("token expiry: a wall clock that is set moves neither the end nor the refresh") {
+  Fixture f;
+  SUBCASE("back: the thread asks in time") {
+    f.slot.set(held(fresh_token(2s)));
+    const Refresher refresher({f.slot, f.transport, f.clock, f.boot});
+    f.clock.step(-24h);
+    std::unique_lock lock(f.transport.mutex);
+    CHECK(f.transport.called.wait_for(lock, 30s, [&] { return !f.transport.asked.empty(); }));
+  }
+  SUBCASE("back: the life ends when it ends") {
+    Refresher refresher({f.slot, f.transport, f.clock, f.boot});
+    f.clock.step(-24h);
+    CHECK_FALSE(refresher.has_ended());
+    f.advance(61min);
+    CHECK(refresher.has_ended());
+  }
+  SUBCASE("forward: a living token is asked with, not given up") {
+    f.write_service_account("proof");
+    const ServiceAccountFile service_account(f.directory / "sa");
+    Refresher refresher({f.slot, f.transport, f.clock, f.boot, nullptr, &service_account});
+    f.clock.step(24h);
+    CHECK_FALSE(refresher.has_ended());
+    CHECK_FALSE(refresher.refresh_now());
+    CHECK(f.transport.questions() == Names{"refresh"});
+    CHECK(f.events.take() == Names{"token_refresh_failed"});
+  }
+  SUBCASE("at the start it was behind") {
+    f.clock.step(-24h);
+    Refresher refresher({f.slot, f.transport, f.clock, f.boot});
+    f.advance(61min);
+    CHECK(refresher.has_ended());
+  }
+  SUBCASE("it was behind when a replaced file was taken") {
+    const TokenFile file(f.directory / "token");
+    Refresher refresher({f.slot, f.transport, f.clock, f.boot, &file});
+    f.clock.step(-24h);
+    const Secret replaced = fresh_token();
+    REQUIRE(file.write(*held(replaced)));
+    f.transport.on_refresh(refusal);
+    CHECK_FALSE(refresher.refresh_now());
+    CHECK(f.slot.get()->bearer.equals(replaced.reveal()));
+    f.advance(61min);
+    CHECK(refresher.has_ended());
+  }
 }
