@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 // Long waits are cut, so that a machine that slept is noticed.
 constexpr milliseconds longest_wait{30'000};
-// How often a file is looked at that a new token is hoped to be put into.
+// How often a file is looked at that a new token may be put into.
 constexpr milliseconds file_watch{5'000};
 
 }  // namespace
@@ -24,6 +24,7 @@ constexpr milliseconds file_watch{5'000};
 Refresher::Refresher(RefresherDeps deps) : deps_(deps) {
   const auto token = deps_.slot.get();
   end_ = deps_.boot.now() + life_left(token->issued, token->expires, deps_.clock.now());
+  if (deps_.file != nullptr) seen_in_file_ = token->bearer.fingerprint();
   due_ = deps_.boot.now() + refresh_delay(remaining(), random_fraction());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -41,14 +42,15 @@ bool Refresher::is_due(const std::stop_token& stop) {
   std::unique_lock lock(due_mutex_);
   const milliseconds wait = due_ - deps_.boot.now();
   if (wait <= milliseconds(0)) return true;
-  due_changed_.wait_for(lock, stop, std::min(wait, watches_file_ ? file_watch : longest_wait),
+  due_changed_.wait_for(lock, stop,
+                        std::min(wait, deps_.file != nullptr ? file_watch : longest_wait),
                         [this, seen = due_] { return due_ != seen; });
   return false;
 }
 
 bool Refresher::replacement_waits() {
   const std::lock_guard lock(attempt_mutex_);
-  return health_ == Health::degraded && replacement() != nullptr;
+  return (health_ == Health::degraded ? replacement() : new_replacement()) != nullptr;
 }
 
 milliseconds Refresher::remaining() const { return end_.load() - deps_.boot.now(); }
@@ -73,7 +75,6 @@ RpcResult<std::shared_ptr<const Token>> Refresher::attempt() {
   {
     const std::lock_guard lock(due_mutex_);
     due_ = deps_.boot.now() + delay;
-    watches_file_ = deps_.file != nullptr && health_ == Health::degraded;
   }
   due_changed_.notify_all();
   return outcome.answer;
@@ -85,16 +86,21 @@ Refresher::Outcome Refresher::renew() {
   const bool expired = remaining() <= milliseconds(0);
   if (expired && deps_.service_account != nullptr) return {exchange()};
   Outcome outcome;
-  if (expired) outcome.replaced = take_replaced_file();
+  outcome.replaced = take(expired ? replacement() : new_replacement());
   outcome.answer = ask();
   const auto is_refused = [&] {
     return !outcome.answer && outcome.answer.error().grpc_code == grpc_unauthenticated;
   };
-  if (is_refused() && take_replaced_file()) {
+  if (is_refused() && take_back()) {
+    outcome.replaced = false;
+    outcome.answer = ask();
+  }
+  if (is_refused() && take(replacement())) {
     outcome.replaced = true;
     outcome.answer = ask();
   }
   outcome.refused = is_refused();
+  if (outcome.refused) before_ = {};
   if (outcome.refused && deps_.service_account != nullptr) outcome.answer = exchange();
   outcome.replaced = outcome.replaced && !outcome.refused;
   return outcome;
@@ -134,6 +140,7 @@ RpcResult<> Refresher::check_answer(const Token& token, const std::string& to) c
 void Refresher::accept(const std::shared_ptr<const Token>& token) {
   // Counted from the receipt, so that a clock that differs from the gateway's does not matter.
   hold(token, token->expires - token->issued);
+  before_ = {};
   failures_ = 0;
   if (std::exchange(health_, Health::good) == Health::degraded) note_recovery();
   log::info("token_refreshed",
@@ -143,9 +150,12 @@ void Refresher::accept(const std::shared_ptr<const Token>& token) {
 
 void Refresher::keep(const Token& token) {
   if (!deps_.file || !deps_.file->write_obstacle().empty()) return;  // said at the start
+  if (new_replacement() != nullptr) return;  // put there during the call: the next look takes it
   if (const Result<> kept = deps_.file->write(token); !kept)
-    log::error("token_not_kept", {{"detail", kept.error().what},
-                                  {"effect", "a restart will find a token that is revoked"}});
+    return log::error(
+        "token_not_kept",
+        {{"detail", kept.error().what}, {"effect", "a restart will find a token that is revoked"}});
+  seen_in_file_ = token.bearer.fingerprint();
 }
 
 // An operator may have put a new token in the place of one that was revoked or has expired.  An
@@ -161,11 +171,30 @@ std::shared_ptr<const Token> Refresher::replacement() const {
   return std::move(*read);
 }
 
-bool Refresher::take_replaced_file() {
-  const auto token = replacement();
-  if (!token) return false;
-  hold(token, life_left(token->issued, token->expires, deps_.clock.now()));
-  log::info("token_file_replaced", {{"fingerprint", token->bearer.fingerprint()}});
+// ... that was not there at the last look: one that the gateway has refused is not tried for ever.
+std::shared_ptr<const Token> Refresher::new_replacement() const {
+  auto found = replacement();
+  return found && found->bearer.fingerprint() != seen_in_file_ ? std::move(found) : nullptr;
+}
+
+// Null: nothing is taken.
+bool Refresher::take(const std::shared_ptr<const Token>& replaced) {
+  if (!replaced) return false;
+  if (health_ != Health::degraded) before_ = {deps_.slot.get(), end_, refresh_id_};
+  hold(replaced, life_left(replaced->issued, replaced->expires, deps_.clock.now()));
+  seen_in_file_ = replaced->bearer.fingerprint();
+  log::info("token_file_replaced", {{"fingerprint", seen_in_file_}});
+  return true;
+}
+
+// Whoever put a token there that the gateway refuses has not ended the one before.
+bool Refresher::take_back() {
+  const Held before = std::exchange(before_, {});
+  if (!before.token || before.end <= deps_.boot.now()) return false;
+  log::warn("token_file_refused", {{"fingerprint", deps_.slot.get()->bearer.fingerprint()},
+                                   {"effect", "the token before it is used on"}});
+  hold(before.token, before.end - deps_.boot.now());
+  refresh_id_ = before.refresh_id;
   return true;
 }
 

@@ -6,6 +6,9 @@
 // A token that the gateway refuses, or whose life has ended while the gateway was away, is no way
 // to another one: then the source is asked, where it can give one.  Where it cannot, that is said
 // once on the log, and once when it is over; nothing needs a restart.
+//
+// The token file is looked at all the while: a token that somebody puts there is refreshed at once,
+// and the one before serves on where the gateway refuses it.
 
 #include <atomic>
 #include <condition_variable>
@@ -54,6 +57,12 @@ class Refresher {
     bool replaced = false;  // the slot has a token from the file, which was not refused
   };
 
+  struct Held {
+    std::shared_ptr<const Token> token;
+    BootTime end;
+    std::string refresh_id;
+  };
+
   void run(const std::stop_token& stop);
   bool is_due(const std::stop_token& stop);
   bool replacement_waits();
@@ -65,7 +74,9 @@ class Refresher {
   void accept(const std::shared_ptr<const Token>& token);
   void keep(const Token& token);
   std::shared_ptr<const Token> replacement() const;
-  bool take_replaced_file();
+  std::shared_ptr<const Token> new_replacement() const;
+  bool take(const std::shared_ptr<const Token>& replaced);
+  bool take_back();
   void note_failure(const Outcome& outcome);
   void note_degraded(const RpcError& error, bool refused) const;
   void note_recovery() const;
@@ -77,13 +88,14 @@ class Refresher {
   std::atomic<BootTime> end_;  // of the held token's life
   std::mutex attempt_mutex_;   // one attempt at a time; guards what follows
   std::string refresh_id_;     // of the refresh that has not been answered yet
+  std::string seen_in_file_;   // the fingerprint of what was last taken from there or put there
+  Held before_;  // what a token from the file replaced, until that one has proved good
   Health health_ = Health::good;
   unsigned failures_ = 0;
 
   std::mutex due_mutex_;  // guards what follows
   std::condition_variable_any due_changed_;
   BootTime due_;
-  bool watches_file_ = false;
 
   std::jthread thread_;  // last: the others outlive it
 };

@@ -1,6 +1,7 @@
 #include "identity/token/refresher.hpp"
 
 #include <condition_variable>
+#include <functional>
 
 #include "base/file.hpp"
 #include "tests/support/fake_gateway.hpp"
@@ -25,11 +26,13 @@ struct FakeTransport final : RefreshTransport {
     const std::lock_guard lock(mutex);
     ids.push_back(id);
     called.notify_all();
+    if (during_refresh) during_refresh();
     if (answers.empty()) return tl::unexpected(RpcError{grpc_unavailable, "down"});
     auto answer = std::move(answers.front());
     answers.erase(answers.begin());
     return answer;
   }
+  std::function<void()> during_refresh;
   std::optional<Secret> issued;  // none: exchanges are refused
   std::string proof;
   RpcResult<RefreshedToken> issue(const Secret& presented) override {
@@ -151,14 +154,67 @@ TEST_CASE("refresher: the file follows, and a replaced file is noticed") {
   REQUIRE(refresher.refresh_now().has_value());
   CHECK(file.read().value()->bearer.equals(next.reveal()));
 
-  SUBCASE("another token in the file") {
+  SUBCASE("another token in the file is what is asked with") {
     const auto replaced = held(fresh_token());
     REQUIRE(file.write(*replaced).has_value());
+    f.transport.will_fail(grpc_unavailable);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    CHECK(f.slot.get()->bearer.equals(replaced->bearer.reveal()));
+    const Secret newest = fresh_token();
+    f.transport.will_answer(newest);
+    CHECK(refresher.refresh_now().has_value());
+    CHECK(file.read().value()->bearer.equals(newest.reveal()));
+    REQUIRE(f.transport.ids.size() == 3);
+    CHECK(f.transport.ids[0] != f.transport.ids[1]);  // another token, another refresh
+    CHECK(f.transport.ids[1] == f.transport.ids[2]);
+  }
+  SUBCASE("another token in the file, which the gateway refuses") {
+    const auto before = f.slot.get();
+    f.transport.will_fail(grpc_unavailable);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    REQUIRE(file.write(*held(fresh_token())).has_value());
     f.transport.will_fail(grpc_unauthenticated);
+    f.transport.will_fail(grpc_unavailable);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    CHECK(f.slot.get() == before);
+    const Secret newest = fresh_token();
+    f.transport.will_answer(newest);
+    CHECK(refresher.refresh_now().has_value());  // with the one before, whose refresh goes on
+    CHECK(file.read().value()->bearer.equals(newest.reveal()));
+    REQUIRE(f.transport.ids.size() == 5);
+    CHECK(f.transport.ids[2] != f.transport.ids[1]);
+    CHECK(f.transport.ids[3] == f.transport.ids[1]);
+    CHECK(f.transport.ids[4] == f.transport.ids[1]);
+  }
+  SUBCASE("both that one and the one before are refused") {
+    const auto replaced = held(fresh_token());
+    REQUIRE(file.write(*replaced).has_value());
+    for (int i = 0; i < 3; ++i) f.transport.will_fail(grpc_unauthenticated);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    CHECK(f.slot.get()->bearer.equals(replaced->bearer.reveal()));
+    CHECK(f.transport.ids.size() == 4);
+    f.transport.will_fail(grpc_unauthenticated);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    CHECK(f.transport.ids.size() == 5);
+  }
+  SUBCASE("what is put there while the gateway is asked stays, and is taken at the next look") {
+    const Secret meanwhile = fresh_token();
+    f.transport.during_refresh = [&] { REQUIRE(file.write(*held(meanwhile)).has_value()); };
     f.transport.will_answer(fresh_token());
     CHECK(refresher.refresh_now().has_value());
-    REQUIRE(f.transport.ids.size() == 3);
-    CHECK(f.transport.ids[1] != f.transport.ids[2]);  // another token, another refresh
+    CHECK(file.read().value()->bearer.equals(meanwhile.reveal()));
+    f.transport.during_refresh = nullptr;
+    f.transport.will_fail(grpc_unavailable);
+    CHECK_FALSE(refresher.refresh_now().has_value());
+    CHECK(f.slot.get()->bearer.equals(meanwhile.reveal()));
+  }
+  SUBCASE("the thread looks by itself") {
+    const Secret newest = fresh_token();
+    f.transport.will_answer(newest);
+    REQUIRE(file.write(*held(fresh_token())).has_value());
+    CHECK(f.transport.wait_for_calls(2));
+    REQUIRE_FALSE(refresher.refresh_now().has_value());  // after the thread's attempt
+    CHECK(f.slot.get()->bearer.equals(newest.reveal()));
   }
   SUBCASE("the same token in the file") {
     f.transport.will_fail(grpc_unauthenticated);
