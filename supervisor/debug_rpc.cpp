@@ -1,6 +1,8 @@
 #include "supervisor/debug_rpc.hpp"
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
@@ -47,10 +49,10 @@ class DirectTarget final : public DebugTarget {
     if (const std::string obstacle = file_->write_obstacle(); !obstacle.empty())
       return cannot_keep(obstacle);
     TRY(connect());
-    TRY_ASSIGN(identity::RefreshedToken refreshed, client_->refresh(random_uuid()));
+    TRY_ASSIGN(identity::RefreshedToken refreshed, ask(file_->begin_refresh(*slot_.get())));
     auto token = identity::parse_token(std::move(refreshed.token), "the gateway's answer");
     if (!token) return tl::unexpected(rpc_error_of(token.error()));
-    if (const Result<> kept = file_->write(**token); !kept)
+    if (const Result<> kept = file_->end_refresh(**token); !kept)
       return tl::unexpected(rpc_error_of(kept.error()));
     slot_.set(*token);
     return *token;
@@ -72,6 +74,19 @@ class DirectTarget final : public DebugTarget {
                                    "no supervisor runs here, and a new token could not be kept "
                                    "while the old one is revoked: " +
                                        obstacle});
+  }
+
+  // An answer that was lost may have ended the old token: only the same id gets another one.
+  RpcResult<identity::RefreshedToken> ask(const std::string& refresh_id) {
+    for (const auto pause : {std::chrono::seconds(1), std::chrono::seconds(3)}) {
+      RpcResult<identity::RefreshedToken> answer = client_->refresh(refresh_id);
+      if (answer || answer.error().lasting) return answer;
+      const int code = answer.error().grpc_code;
+      if (code != identity::grpc_unavailable && code != identity::grpc_deadline_exceeded)
+        return answer;
+      std::this_thread::sleep_for(pause);
+    }
+    return client_->refresh(refresh_id);
   }
 
   explicit DirectTarget(GatewaySettings settings) : settings_(std::move(settings)) {}

@@ -67,12 +67,8 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
                                               tls_by(session->settings_, session->agent_.get())));
   TRY(session->exchange_first());
   session->start_log_push();
+  TRY(session->start_refresher());
   TRY(session->load_first());
-  const auto& file = session->file_;
-  const auto& service_account = session->service_account_;
-  session->refresher_ = std::make_unique<identity::Refresher>(identity::RefresherDeps{
-      session->slot_, *session->client_, session->clock_, session->boot_clock_,
-      file ? &*file : nullptr, service_account ? &*service_account : nullptr});
   TRY(session->open_control_socket());
   session->presence_.emplace([self = session.get()] {
     return self->client_->hold_session({self->slot_.get()->sandbox_id, self->instance_id_});
@@ -126,6 +122,18 @@ Result<> GatewaySession::exchange_first() {
     return fail(code_of_grpc(token.error().grpc_code),
                 "OPENSHELL_K8S_SA_TOKEN_FILE: the exchange failed: " + token.error().message);
   return take_token(*token);
+}
+
+// Where a run before this one ended in the middle of a refresh, the token is good for nothing but
+// the repeat.
+Result<> GatewaySession::start_refresher() {
+  refresher_ = std::make_unique<identity::Refresher>(
+      identity::RefresherDeps{slot_, *client_, clock_, boot_clock_, file_ ? &*file_ : nullptr,
+                              service_account_ ? &*service_account_ : nullptr});
+  if (!file_ || !file_->has_pending_refresh(*slot_.get())) return {};
+  const auto refreshed = with_patience([&] { return refresher_->refresh_now(); });
+  if (!refreshed) return start_failure(refreshed.error());
+  return {};
 }
 
 Result<> GatewaySession::take_token(const std::shared_ptr<const identity::Token>& token) {

@@ -70,6 +70,7 @@ class GatewaySession final : public DebugTarget {
   explicit GatewaySession(SessionInputs& inputs);
   Result<> acquire(Secret token);
   Result<> exchange_first();
+  Result<> start_refresher();
   Result<> take_token(const std::shared_ptr<const identity::Token>& token);
   Result<> load_first();
   Result<> open_control_socket();

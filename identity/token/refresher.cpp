@@ -109,7 +109,8 @@ Refresher::Outcome Refresher::renew() {
 RpcResult<std::shared_ptr<const Token>> Refresher::ask() {
   // The same id until it is answered: the gateway then repeats its answer instead of refusing a
   // token that it has replaced.
-  if (refresh_id_.empty()) refresh_id_ = random_uuid();
+  if (refresh_id_.empty())
+    refresh_id_ = deps_.file ? deps_.file->begin_refresh(*deps_.slot.get()) : random_uuid();
   RpcResult<RefreshedToken> answer = deps_.transport.refresh(refresh_id_);
   if (!answer) return tl::unexpected(std::move(answer).error());
   auto token = parse_token(std::move(answer->token), "the gateway's answer to a refresh");
@@ -151,7 +152,7 @@ void Refresher::accept(const std::shared_ptr<const Token>& token) {
 void Refresher::keep(const Token& token) {
   if (!deps_.file || !deps_.file->write_obstacle().empty()) return;  // said at the start
   if (new_replacement() != nullptr) return;  // put there during the call: the next look takes it
-  if (const Result<> kept = deps_.file->write(token); !kept)
+  if (const Result<> kept = deps_.file->end_refresh(token); !kept)
     return log::error(
         "token_not_kept",
         {{"detail", kept.error().what}, {"effect", "a restart will find a token that is revoked"}});

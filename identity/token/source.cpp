@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/bytes.hpp"
+#include "base/crypto.hpp"
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "identity/jwt/sandbox_token.hpp"
 
 namespace keyward::identity {
@@ -55,6 +57,40 @@ Result<std::shared_ptr<const Token>> TokenFile::read() const {
 
 Result<> TokenFile::write(const Token& token) const {
   return replace_file(path_, token.bearer.reveal(), 0600);
+}
+
+// The note: the old token's fingerprint and the refresh id.  One of another token, or anything else
+// there, is no note.
+std::string TokenFile::pending_refresh(const Token& token) const {
+  const Result<Secret> note = read_secret_file(note_path(), 256);
+  if (!note) return {};
+  const std::string_view text = trim(note->reveal());
+  const std::string of_token = token.bearer.fingerprint() + " ";
+  if (!text.starts_with(of_token) || !is_uuid(text.substr(of_token.size()))) return {};
+  return std::string(text.substr(of_token.size()));
+}
+
+bool TokenFile::has_pending_refresh(const Token& token) const {
+  return !pending_refresh(token).empty();
+}
+
+std::string TokenFile::begin_refresh(const Token& token) const {
+  std::string id = pending_refresh(token);
+  if (!id.empty()) return id;
+  id = random_uuid();
+  if (!write_obstacle().empty()) return id;  // the new token could not be kept either
+  const Result<> noted =
+      replace_file(note_path(), token.bearer.fingerprint() + " " + id + "\n", 0600);
+  if (!noted)
+    log::warn("refresh_not_noted", {{"detail", noted.error().what},
+                                    {"effect", "an end in its middle needs a new token"}});
+  return id;
+}
+
+Result<> TokenFile::end_refresh(const Token& next) const {
+  TRY(write(next));
+  (void)::unlink(note_path().c_str());  // one that stays is of another token
+  return {};
 }
 
 std::string TokenFile::write_obstacle() const {

@@ -22,11 +22,21 @@ class TokenFile {
   Result<std::shared_ptr<const Token>> read() const;
   Result<> write(const Token& token) const;  // 0600, atomic and durable
 
+  // The id to ask for a refresh of `token` with: that of one whose answer was never kept, or a new
+  // one.  It is noted in PATH.refresh, 0600, before it is returned, so that who ends in the middle
+  // can ask again: the gateway takes the old token for nothing else any more.
+  std::string begin_refresh(const Token& token) const;
+  Result<> end_refresh(const Token& next) const;  // write(), and the note goes
+  bool has_pending_refresh(const Token& token) const;
+
   // Empty, or why a refreshed token cannot be kept: a restart would find a token that is revoked.
   std::string write_obstacle() const;
   const std::string& path() const { return path_; }
 
  private:
+  std::string note_path() const { return path_ + ".refresh"; }
+  std::string pending_refresh(const Token& token) const;  // empty: none
+
   std::string path_;
 };
 

@@ -232,6 +232,25 @@ TEST_CASE("refresher: the file follows, and a replaced file is noticed") {
   }
 }
 
+TEST_CASE(
+    "refresher: one that ended in the middle of a refresh is followed by one that repeats it") {
+  const tests::TestDirectory directory;
+  const TokenFile file(directory / "token");
+  Fixture f;
+  REQUIRE(file.write(*f.slot.get()));
+  f.transport.will_fail(grpc_unavailable);
+  CHECK_FALSE(f.make(&file).refresh_now());
+  f.slot.set(file.read().value());
+  Refresher next = f.make(&file);
+  f.transport.will_answer(fresh_token());
+  f.transport.will_answer(fresh_token());
+  REQUIRE(next.refresh_now());
+  REQUIRE(next.refresh_now());
+  REQUIRE(f.transport.ids.size() == 3);
+  CHECK(f.transport.ids[0] == f.transport.ids[1]);
+  CHECK(f.transport.ids[1] != f.transport.ids[2]);
+}
+
 TEST_CASE("refresher: its thread asks before the end, again after a failure, and stops") {
   Fixture f;
   f.slot.set(held(fresh_token(2s)));

@@ -33,6 +33,43 @@ TEST_CASE("token source: blanks around the token are dropped") {
   CHECK(acquired->token->bearer.equals(token.reveal()));
 }
 
+TEST_CASE("token source: a refresh keeps its id until its answer is kept") {
+  const tests::TestDirectory directory;
+  const std::string note = directory / "token.refresh";
+  const TokenFile file(directory / "token");
+  const auto token = tests::held(fresh_token()), next = tests::held(fresh_token());
+  REQUIRE(file.write(*token));
+  CHECK_FALSE(file.has_pending_refresh(*token));
+  const std::string id = file.begin_refresh(*token);
+  CHECK(is_uuid(id));
+  struct stat status{};
+  REQUIRE(::stat(note.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  CHECK(read_file(note)->find(token->bearer.reveal()) == std::string::npos);
+  CHECK(TokenFile(directory / "token").begin_refresh(*token) == id);  // another run of the program
+  CHECK(file.has_pending_refresh(*token));
+
+  SUBCASE("it ends") {
+    REQUIRE(file.end_refresh(*next));
+    CHECK(file.read().value()->bearer.equals(next->bearer.reveal()));
+    CHECK(::stat(note.c_str(), &status) != 0);
+    CHECK(file.begin_refresh(*next) != id);
+  }
+  SUBCASE("another token has another id") { CHECK(file.begin_refresh(*next) != id); }
+  SUBCASE("a note that is none, or that others could have written, is not used") {
+    const std::string good = read_file(note).value();
+    for (const std::string& bad : {std::string(), std::string("x"), good.substr(0, 30), good + good,
+                                   token->bearer.fingerprint() + " not-an-id"}) {
+      REQUIRE(replace_file(note, bad, 0600));
+      CHECK_FALSE(file.has_pending_refresh(*token));
+    }
+    REQUIRE(replace_file(note, good, 0666));
+    CHECK_FALSE(file.has_pending_refresh(*token));
+    CHECK(file.begin_refresh(*token) != id);
+    CHECK(file.has_pending_refresh(*token));
+  }
+}
+
 TEST_CASE("token source: errors name the setting and never the token") {
   const tests::TestDirectory directory;
   const std::string secret_text = "hunter2.hunter2.hunter2";

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.hpp"
 #include "base/unique_fd.hpp"
 #include "identity/jwt/jwks.hpp"
@@ -127,6 +129,30 @@ TEST_CASE(
     CHECK(object(json).text("error") != nullptr);
     CHECK(json.out.find(token.reveal().substr(0, 40)) == std::string::npos);
   }
+}
+
+TEST_CASE("debug-rpc: a refresh whose answer is lost is repeated, also by the next run") {
+  Machine machine;
+  const Secret old = machine.token(), next = machine.token();
+  tests::FakeGateway gateway;
+  int failures = 3;
+  std::vector<std::string> ids;
+  gateway.refresh = [&](const tests::Call& call, auto& response) {
+    ids.push_back(call.refresh_id);
+    if (failures-- > 0) return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "lost");
+    response.set_token(std::string(next.reveal()));
+    return grpc::Status::OK;
+  };
+  machine.set("OPENSHELL_ENDPOINT", gateway.url());
+  const std::string file = machine.put("token", std::string(old.reveal()));
+  machine.set("OPENSHELL_SANDBOX_TOKEN_FILE", file);
+  CHECK(machine.run({"refresh"}).code == 4);
+  CHECK(read_file(file).value() == old.reveal());
+  CHECK(machine.run({"refresh"}).code == 0);
+  CHECK(read_file(file).value() == next.reveal());
+  REQUIRE(ids.size() == 4);
+  CHECK(identity::is_uuid(ids[0]));
+  CHECK(std::count(ids.begin(), ids.end(), ids[0]) == 4);
 }
 
 TEST_CASE("debug-rpc: every command answers in JSON, failures too, and the code is gRPC's") {

@@ -308,6 +308,39 @@ TEST_CASE("gateway session: a lost answer to a refresh strands nobody") {
   CHECK(f.allows("a.example.com"));
 }
 
+TEST_CASE("gateway session: a start after an end in the middle of a refresh repeats it first") {
+  const Secret old = fresh_token(), next = fresh_token();
+  std::string id;
+  int refreshes = 0;
+  Fixture f;
+  const identity::TokenFile file(f.directory / "token");
+  REQUIRE(file.write(*tests::held(old)));
+  id = file.begin_refresh(*tests::held(old));  // ... and the gateway has ended the old token
+  f.settings.token_file = f.directory / "token";
+  const auto only_next = [&](const Call& call) {
+    return call.token == next.reveal()
+               ? grpc::Status::OK
+               : grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "refreshed");
+  };
+  f.gateway.refresh = [&](const Call& call, auto& response) {
+    if (++refreshes == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting");
+    if (call.token != old.reveal() || call.refresh_id != id)
+      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "refreshed");
+    response.set_token(std::string(next.reveal()));
+    return grpc::Status::OK;
+  };
+  const auto config = f.gateway.config;
+  f.gateway.config = [&, config](const Call& call, auto& response) {
+    const grpc::Status status = only_next(call);
+    return status.ok() ? config(call, response) : status;
+  };
+  const auto session = f.start(Secret());
+  REQUIRE(session.has_value());
+  CHECK(f.allows("a.example.com"));
+  CHECK(file.read().value()->bearer.equals(next.reveal()));
+  CHECK_FALSE(file.has_pending_refresh(*tests::held(old)));
+}
+
 TEST_CASE("gateway session: start failures name the cause") {
   Fixture f;
   SUBCASE("the token is refused") {
