@@ -21,6 +21,8 @@ constexpr std::array<std::chrono::seconds, 4> pauses = {
     std::chrono::seconds(1), std::chrono::seconds(2), std::chrono::seconds(4),
     std::chrono::seconds(4)};
 constexpr std::chrono::seconds start_limit{15};
+constexpr std::chrono::milliseconds farewell_limit{3'000}, farewell_pause{250};
+constexpr std::size_t reports_kept = 16;
 
 bool is_worth_another_try(const RpcError& error) {
   constexpr std::array codes = {
@@ -244,6 +246,7 @@ void GatewaySession::poll_once() {
   if (!config) return note_poll_failure(config.error());
   if (poll_failing_) log::info("gateway_back");
   poll_failing_ = false;
+  send_reports();
   update(*config);
 }
 
@@ -327,14 +330,35 @@ bool GatewaySession::update_environment(std::uint64_t revision) {
 
 void GatewaySession::report(std::uint32_t version, const std::string& load_error) {
   if (version == 0) return;  // nothing that could be named
-  const auto reported =
-      client_->report_policy_status({slot_.get()->sandbox_id, version, load_error});
-  if (!reported) log::info("policy_status_not_reported", {{"detail", reported.error().message}});
+  reports_.push_back({slot_.get()->sandbox_id, version, load_error});
+  if (reports_.size() > reports_kept) reports_.pop_front();
+  send_reports();
+}
+
+// In their order: a loaded revision supersedes those before it.  What is not taken now is sent
+// again at the next poll, unless the gateway says that it will never take it.
+void GatewaySession::send_reports() {
+  while (!reports_.empty()) {
+    const auto reported = client_->report_policy_status(reports_.front());
+    if (!reported) {
+      log::info("policy_status_not_reported", {{"detail", reported.error().message}});
+      const bool refresh_helps = reported.error().grpc_code == identity::grpc_unauthenticated;
+      if (refresh_helps || is_worth_another_try(reported.error())) return;
+    }
+    reports_.pop_front();
+  }
 }
 
 void GatewaySession::report_exit(int code) {
-  const auto reported =
-      client_->report_main_process_exit({slot_.get()->sandbox_id, instance_id_, code});
+  const auto deadline = SteadyClock::now() + farewell_limit;
+  const identity::ExitReport exit{slot_.get()->sandbox_id, instance_id_, code};
+  auto reported = client_->report_main_process_exit(exit, farewell_limit);
+  while (!reported && is_worth_another_try(reported.error())) {
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - SteadyClock::now());
+    if (left <= farewell_pause) break;
+    std::this_thread::sleep_for(farewell_pause);
+    reported = client_->report_main_process_exit(exit, left - farewell_pause);
+  }
   if (!reported) log::warn("exit_not_reported", {{"detail", reported.error().message}});
   if (!reported) client_->cancel();  // nor will it take log lines
   log_push_.reset();

@@ -7,6 +7,7 @@
 // denied until that changes.
 
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -55,8 +56,8 @@ class GatewaySession final : public DebugTarget {
   const EnvironmentMap& provided() const { return provided_; }  // configuration for the program
   bool gives_placeholder() const { return gives_placeholder_; }
 
-  // Tells the gateway how the program ended, and the last lines of the log; each gives up after
-  // three seconds.
+  // Tells the gateway how the program ended, again while it does not answer, and the last lines of
+  // the log; each gives up after three seconds.
   void report_exit(int code);
 
   // DebugTarget: any thread.
@@ -89,6 +90,7 @@ class GatewaySession final : public DebugTarget {
   void note_poll_failure(const identity::RpcError& error);
   void lose_authority(std::string_view reason);
   void report(std::uint32_t version, const std::string& load_error);
+  void send_reports();
 
   const GatewaySettings& settings_;
   Snapshot<netproxy::Policy>& policy_;
@@ -118,6 +120,7 @@ class GatewaySession final : public DebugTarget {
       environment_revision_;           // none: credentials are not those of the gateway
   unsigned environment_failures_ = 0;  // in a row
   bool poll_failing_ = false;
+  std::deque<identity::PolicyReport> reports_;  // that the gateway has not taken yet, oldest first
 
   std::mutex wait_mutex_;
   std::condition_variable_any wait_;

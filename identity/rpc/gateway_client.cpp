@@ -61,13 +61,14 @@ class GrpcGatewayClient final : public GatewayClient {
     });
   }
 
-  RpcResult<> report_main_process_exit(const ExitReport& report) override {
+  RpcResult<> report_main_process_exit(const ExitReport& report,
+                                       std::chrono::milliseconds within) override {
     openshell::v1::ReportMainProcessExitRequest request;
     request.set_sandbox_id(report.sandbox_id);
     request.set_instance_id(report.instance_id);
     request.set_exit_code(report.exit_code);
     openshell::v1::ReportMainProcessExitResponse response;
-    const auto limit = std::chrono::system_clock::now() + farewell_deadline;
+    const auto limit = std::chrono::system_clock::now() + within;
     return call([&](Stub& stub, grpc::ClientContext* context) {
       context->set_deadline(limit);
       return stub.ReportMainProcessExit(context, request, &response);

@@ -77,8 +77,9 @@ class GatewayClient : public RefreshTransport {
   // At most three seconds.
   virtual RpcResult<> push_logs(const std::string& sandbox_id,
                                 const std::vector<PushedLine>& lines) = 0;
-  // At most three seconds: it delays the supervisor's own end.
-  virtual RpcResult<> report_main_process_exit(const ExitReport& report) = 0;
+  // Takes no longer than `within`: it delays the supervisor's own end.
+  virtual RpcResult<> report_main_process_exit(const ExitReport& report,
+                                               std::chrono::milliseconds within) = 0;
   // Blocks as long as the gateway keeps the session (identity/rpc/session.hpp).
   virtual RpcResult<> hold_session(const SessionHello& hello) = 0;
   // For the end: calls that are under way fail at once, later ones too.

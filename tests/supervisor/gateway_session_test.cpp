@@ -1,123 +1,14 @@
-// The session against a fake gateway on loopback: start, changes, loss and return.  What a fake's
-// answers use is declared before the fixture: its handlers end with it.
-#include "supervisor/gateway_session.hpp"
-
+// The session against a fake gateway on loopback: start, changes, loss and return.
 #include <atomic>
-#include <chrono>
-#include <functional>
-#include <thread>
 
 #include "base/file.hpp"
-#include "tests/support/fake_gateway.hpp"
-#include "tests/support/test_directory.hpp"
+#include "session_fixture.hpp"
 
 using namespace keyward;
 using namespace keyward::supervisor;
-using namespace std::chrono_literals;
-using tests::Call;
-using tests::FakeGateway;
-using tests::fresh_token;
-
-namespace {
-
-const SystemClock system_time;
-
-// Bounded: a state that never comes fails the test instead of hanging it.
-bool comes_true(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(20ms);
-  }
-  return condition();
-}
-
-void add_endpoint(tests::sandbox_v1::GetSandboxConfigResponse& response, const std::string& host) {
-  response.mutable_policy()->set_version(1);
-  auto* endpoint = (*response.mutable_policy()->mutable_network_policies())["rule"].add_endpoints();
-  endpoint->set_host(host);
-  endpoint->set_port(443);
-  endpoint->set_protocol("rest");
-  endpoint->set_access("full");
-  endpoint->set_enforcement("enforce");
-}
-
-void add_aws(tests::v1::GetSandboxProviderEnvironmentResponse& response,
-             const std::string& secret) {
-  for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}) {
-    (*response.mutable_environment())[name] = secret;
-    auto& binding = (*response.mutable_static_credential_bindings())[name];
-    binding.set_credential_identity("prod:" + std::string(name));
-    binding.add_endpoints()->set_host("s3.example.com");
-  }
-}
-
-struct Fixture {
-  FakeGateway gateway;
-  tests::TestDirectory directory;
-  Snapshot<netproxy::Policy> policy;
-  Snapshot<netproxy::Credentials> credentials;
-  TokenGrants grants{TokenGrantSettings{}, system_time};
-  GatewaySettings settings;
-  // What the fake gateway says; guarded by gateway.mutex.
-  std::string host = "a.example.com", failure_mode, protocol_override;
-  std::uint64_t config_revision = 1, environment_revision = 1;
-  grpc::Status status = grpc::Status::OK;
-  int environment_failures = 0;
-
-  Fixture() {
-    settings.endpoint.url = gateway.url();
-    settings.poll_seconds = 1;
-    settings.control_socket = directory / "control/control.sock";
-    gateway.config = [this](const Call&, auto& response) {
-      add_endpoint(response, host);
-      if (!protocol_override.empty())
-        (*response.mutable_policy()->mutable_network_policies())["rule"]
-            .mutable_endpoints(0)
-            ->set_protocol(protocol_override);
-      response.set_version(static_cast<std::uint32_t>(config_revision));
-      response.set_policy_hash(host);
-      response.set_config_revision(config_revision);
-      response.set_provider_env_revision(environment_revision);
-      response.set_policy_validation_failure_mode(failure_mode);
-      return status;
-    };
-    gateway.environment = [this](const Call&, auto& response) {
-      if (environment_failures > 0) {
-        --environment_failures;
-        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not yet");
-      }
-      add_aws(response, "secret-" + std::to_string(environment_revision));
-      (*response.mutable_environment())["AWS_REGION"] = "eu-central-1";
-      response.add_non_secret_environment_keys("AWS_REGION");
-      response.set_provider_env_revision(environment_revision);
-      return status;
-    };
-  }
-  Result<std::unique_ptr<GatewaySession>> start(Secret token = fresh_token()) {
-    return GatewaySession::start(
-        {settings, std::move(token), policy, credentials, grants, system_time});
-  }
-  template <class Change>
-  void change(const Change& apply) {
-    const std::lock_guard lock(gateway.mutex);
-    apply();
-  }
-  bool allows(const std::string& name) const {
-    const auto current = policy.get();
-    return current && current->decide_connect({name, 443}, {}).allowed;
-  }
-  bool holds(const std::string& secret) const {
-    const auto current = credentials.get();
-    return current && current->aws.size() == 1 &&
-           current->aws[0].keys.secret_access_key.equals(secret);
-  }
-};
-
-}  // namespace
 
 TEST_CASE("gateway session: start gives policy, credentials and configuration") {
-  Fixture f;
+  SessionFixture f;
   const auto session = f.start();
   REQUIRE(session.has_value());
   CHECK(f.allows("a.example.com"));
@@ -131,7 +22,7 @@ TEST_CASE("gateway session: start gives policy, credentials and configuration") 
 }
 
 TEST_CASE("gateway session: changes arrive") {
-  Fixture f;
+  SessionFixture f;
   const auto session = f.start();
   REQUIRE(session.has_value());
   f.change([&] { f.host = "b.example.com", f.config_revision = 2, f.environment_revision = 9; });
@@ -144,7 +35,7 @@ TEST_CASE("gateway session: changes arrive") {
 TEST_CASE("gateway session: a policy that cannot be served closes, or the last one stays") {
   for (const bool retain : {false, true}) {
     CAPTURE(retain);
-    Fixture f;
+    SessionFixture f;
     if (retain) f.failure_mode = "retain_last_valid";
     const auto session = f.start();
     REQUIRE(session.has_value());
@@ -166,7 +57,7 @@ TEST_CASE("gateway session: a policy that cannot be served closes, or the last o
 
 TEST_CASE("gateway session: a gateway that is away changes nothing while the token lives") {
   std::atomic<int> polls{0};
-  Fixture f;
+  SessionFixture f;
   const auto session = f.start();
   REQUIRE(session.has_value());
   f.change([&] {
@@ -184,7 +75,7 @@ TEST_CASE("gateway session: a gateway that is away changes nothing while the tok
 }
 
 TEST_CASE("gateway session: when the token has ended everything is denied") {
-  Fixture f;
+  SessionFixture f;
   const auto session = f.start(fresh_token(3s));
   REQUIRE(session.has_value());
   f.change([&] { f.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "away"); });
@@ -198,7 +89,7 @@ TEST_CASE(
   const Secret first = fresh_token(3s), second = fresh_token();
   std::string proof;
   bool returned = false;
-  Fixture f;
+  SessionFixture f;
   REQUIRE(create_file(f.directory / "sa", "projected", 0640));
   f.settings.kubernetes_token_file = f.directory / "sa";
   f.gateway.issue = [&](const Call& call, auto& response) {
@@ -228,7 +119,7 @@ TEST_CASE("gateway session: a refused token or a deleted sandbox closes at once,
   for (const auto code : {grpc::StatusCode::UNAUTHENTICATED, grpc::StatusCode::NOT_FOUND,
                           grpc::StatusCode::PERMISSION_DENIED}) {
     CAPTURE(static_cast<int>(code));
-    Fixture f;
+    SessionFixture f;
     f.gateway.refresh = [&](const Call&, auto&) { return f.status; };
     const auto session = f.start();
     REQUIRE(session.has_value());
@@ -240,7 +131,7 @@ TEST_CASE("gateway session: a refused token or a deleted sandbox closes at once,
 }
 
 TEST_CASE("gateway session: credentials that could not be fetched on return are asked for again") {
-  Fixture f;
+  SessionFixture f;
   f.gateway.refresh = [&](const Call&, auto&) { return f.status; };
   const auto session = f.start();
   REQUIRE(session.has_value());
@@ -252,7 +143,7 @@ TEST_CASE("gateway session: credentials that could not be fetched on return are 
 
 TEST_CASE("gateway session: a derived key goes when its time is over, also without the gateway") {
   const TimePoint now = system_time.now();
-  Fixture f;
+  SessionFixture f;
   f.gateway.environment = [&](const Call&, auto& response) {
     auto& given = *response.add_derived_key_credentials();
     given.mutable_binding()->set_credential_identity("work:derived_keys");
@@ -284,7 +175,7 @@ TEST_CASE("gateway session: a derived key goes when its time is over, also witho
 TEST_CASE("gateway session: a lost answer to a refresh strands nobody") {
   const Secret next = fresh_token();
   std::string first_id;
-  Fixture f;
+  SessionFixture f;
   f.gateway.refresh = [&](const Call& call, auto& response) {
     if (first_id.empty()) {
       first_id = call.refresh_id;  // the old token is dead from here on, and the answer is lost
@@ -308,41 +199,8 @@ TEST_CASE("gateway session: a lost answer to a refresh strands nobody") {
   CHECK(f.allows("a.example.com"));
 }
 
-TEST_CASE("gateway session: a start after an end in the middle of a refresh repeats it first") {
-  const Secret old = fresh_token(), next = fresh_token();
-  std::string id;
-  int refreshes = 0;
-  Fixture f;
-  const identity::TokenFile file(f.directory / "token");
-  REQUIRE(file.write(*tests::held(old)));
-  id = file.begin_refresh(*tests::held(old));  // ... and the gateway has ended the old token
-  f.settings.token_file = f.directory / "token";
-  const auto only_next = [&](const Call& call) {
-    return call.token == next.reveal()
-               ? grpc::Status::OK
-               : grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "refreshed");
-  };
-  f.gateway.refresh = [&](const Call& call, auto& response) {
-    if (++refreshes == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting");
-    if (call.token != old.reveal() || call.refresh_id != id)
-      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "refreshed");
-    response.set_token(std::string(next.reveal()));
-    return grpc::Status::OK;
-  };
-  const auto config = f.gateway.config;
-  f.gateway.config = [&, config](const Call& call, auto& response) {
-    const grpc::Status status = only_next(call);
-    return status.ok() ? config(call, response) : status;
-  };
-  const auto session = f.start(Secret());
-  REQUIRE(session.has_value());
-  CHECK(f.allows("a.example.com"));
-  CHECK(file.read().value()->bearer.equals(next.reveal()));
-  CHECK_FALSE(file.has_pending_refresh(*tests::held(old)));
-}
-
 TEST_CASE("gateway session: start failures name the cause") {
-  Fixture f;
+  SessionFixture f;
   SUBCASE("the token is refused") {
     f.status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "revoked");
     const auto session = f.start();
@@ -374,7 +232,7 @@ TEST_CASE("gateway session: start failures name the cause") {
 
 TEST_CASE("gateway session: a slow start is waited for") {
   std::atomic<int> calls{0};
-  Fixture f;
+  SessionFixture f;
   const auto config = f.gateway.config;
   f.gateway.config = [&, config](const Call& call, auto& response) {
     if (++calls == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting");
@@ -385,7 +243,7 @@ TEST_CASE("gateway session: a slow start is waited for") {
 
 TEST_CASE("gateway session: its end does not wait for a gateway that hangs") {
   std::atomic<bool> hanging = false, released = false, gave_up = false;
-  Fixture f;
+  SessionFixture f;
   auto session = f.start();
   REQUIRE(session.has_value());
   f.change([&] {
@@ -403,7 +261,7 @@ TEST_CASE("gateway session: its end does not wait for a gateway that hangs") {
 }
 
 TEST_CASE("gateway session: the control socket asks the session") {
-  Fixture f;
+  SessionFixture f;
   const auto session = f.start();
   REQUIRE(session.has_value());
   const auto shown =

@@ -58,7 +58,13 @@ struct FakeGateway final : v1::OpenShell::Service {
   std::function<grpc::Status(Session&)> session = [](Session&) {
     return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no sessions");
   };
-  std::vector<v1::ReportPolicyStatusRequest> reports;
+  std::vector<v1::ReportPolicyStatusRequest> reports;  // those that were taken
+  std::function<grpc::Status(const v1::ReportPolicyStatusRequest&)> report = [](const auto&) {
+    return grpc::Status::OK;
+  };
+  std::function<grpc::Status(const v1::ReportMainProcessExitRequest&)> exit = [](const auto&) {
+    return grpc::Status::OK;
+  };
 
   explicit FakeGateway(const std::shared_ptr<grpc::ServerCredentials>& credentials =
                            grpc::InsecureServerCredentials()) {
@@ -116,8 +122,15 @@ struct FakeGateway final : v1::OpenShell::Service {
                                   const v1::ReportPolicyStatusRequest* request,
                                   v1::ReportPolicyStatusResponse*) override {
     const std::lock_guard lock(mutex);
-    reports.push_back(*request);
-    return grpc::Status::OK;
+    const grpc::Status status = report(*request);
+    if (status.ok()) reports.push_back(*request);
+    return status;
+  }
+  grpc::Status ReportMainProcessExit(grpc::ServerContext*,
+                                     const v1::ReportMainProcessExitRequest* request,
+                                     v1::ReportMainProcessExitResponse*) override {
+    const std::lock_guard lock(mutex);
+    return exit(*request);
   }
 
   grpc::Status ConnectSupervisor(grpc::ServerContext*, Session* stream) override {
