@@ -186,7 +186,9 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
                          logs,   sessions};
   TRY_ASSIGN(const auto operators, start_operator_server(operator_socket, deps));
   TRY_ASSIGN(const auto sandboxes, start_sandbox_server(settings, deps));
-  TRY_ASSIGN(const auto http, start_http(options, {*store, *ring, metrics, issuer.rules().issuer,
+  // Of no token: the question is whether the database answers.
+  Readiness readiness([&store = *store] { return store.token_status("").has_value(); });
+  TRY_ASSIGN(const auto http, start_http(options, {readiness, *ring, metrics, issuer.rules().issuer,
                                                    options.http_url}));
   log::info("serving", {{"listen", options.listen},
                         {"port", std::to_string(sandboxes->port())},

@@ -9,9 +9,8 @@ namespace {
 
 HttpAnswer json(std::string body) { return {200, "application/json", std::move(body)}; }
 
-HttpAnswer readiness(Store& store) {
-  const auto asked = store.token_status("");  // of no token: the question is whether it answers
-  if (asked) return {200, "text/plain; charset=utf-8", "ok\n"};
+HttpAnswer readiness(Readiness& database) {
+  if (database.is_ready()) return {200, "text/plain; charset=utf-8", "ok\n"};
   return {503, "text/plain; charset=utf-8", "the database does not answer\n"};
 }
 
@@ -31,7 +30,7 @@ HttpAnswer answer_http(const HttpDeps& deps, std::string_view method, std::strin
     return {405, "text/plain; charset=utf-8", "GET and HEAD only\n"};
   const std::string_view path = target.substr(0, target.find('?'));
   if (path == "/healthz") return {200, "text/plain; charset=utf-8", "ok\n"};
-  if (path == "/readyz") return readiness(deps.store);
+  if (path == "/readyz") return readiness(deps.readiness);
   if (path == "/metrics") return {200, "text/plain; version=0.0.4", deps.metrics.text()};
   if (path == "/.well-known/jwks.json") return json(jwks_json(deps.ring.keys()->verifying));
   if (path == "/.well-known/openid-configuration" && !deps.public_url.empty())

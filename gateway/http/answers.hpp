@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/http/readiness.hpp"
 #include "gateway/issue/key_ring.hpp"
 #include "gateway/metrics.hpp"
-#include "gateway/store/store.hpp"
 
 namespace keyward::gateway {
 
@@ -24,7 +24,7 @@ struct HttpAnswer {
 };
 
 struct HttpDeps {
-  Store& store;
+  Readiness& readiness;
   const KeyRing& ring;
   const Metrics& metrics;
   std::string issuer;

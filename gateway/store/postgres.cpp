@@ -1,9 +1,12 @@
 // PostgreSQL through libpq: several connections, for several replicas of the gateway.
 
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -14,7 +17,11 @@ namespace keyward::gateway {
 namespace {
 
 constexpr std::size_t connection_count = 8;
-constexpr const char* connect_timeout = "5";               // seconds
+constexpr const char* connect_timeout = "5";  // seconds
+// A server that is stopped, or whose machine is gone, answers nothing: neither its own timeouts nor
+// the kernel's end a call then.  A little more than statement_timeout, whose answer says more.
+constexpr std::chrono::milliseconds answer_limit{6'000}, migration_limit{60'000};
+constexpr std::chrono::seconds lease_limit{4};
 constexpr std::int64_t migration_lock = 0x6b657977617264;  // "keyward"; any number of our own
 
 // For each connection: an answer is given only after the server's fsync, and no statement hangs.
@@ -109,24 +116,42 @@ class PostgresSession final : public SqlSession {
     const bool alive = connection_ && PQconsumeInput(connection_.get()) == 1 &&
                        PQstatus(connection_.get()) == CONNECTION_OK;
     if (alive) return {};
-    const std::array<const char*, 4> names = {"dbname", "connect_timeout", "application_name",
-                                              nullptr};
-    const std::array<const char*, 4> values = {url_.c_str(), connect_timeout, "keyward-gateway",
-                                               nullptr};
+    // The URL may set what comes before it.
+    constexpr std::array names = {"tcp_user_timeout",
+                                  "keepalives_idle",
+                                  "keepalives_interval",
+                                  "keepalives_count",
+                                  "dbname",
+                                  "connect_timeout",
+                                  "application_name",
+                                  static_cast<const char*>(nullptr)};
+    const std::array values = {"10000",
+                               "10",
+                               "3",
+                               "3",
+                               url_.c_str(),
+                               connect_timeout,
+                               "keyward-gateway",
+                               static_cast<const char*>(nullptr)};
     connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
     if (PQstatus(connection_.get()) != CONNECTION_OK)
       return fail(Code::unavailable, "--database: " + message());
-    return script(session_settings);
+    if (PQsetnonblocking(connection_.get(), 1) != 0)
+      return fail(Code::unavailable, "--database: " + message());
+    return execute(session_settings, answer_limit);
   }
 
   Result<SqlResult> run(std::string_view sql,
                         std::initializer_list<SqlParameter> parameters) override {
     TRY(check_parameters(parameters));
     const Arguments arguments(parameters);
-    const Answer answer(PQexecParams(connection_.get(), with_numbers(sql).c_str(),
-                                     static_cast<int>(arguments.values.size()), nullptr,
-                                     arguments.values.data(), arguments.lengths.data(),
-                                     arguments.formats.data(), binary));
+    if (!connection_) return gone();
+    if (PQsendQueryParams(connection_.get(), with_numbers(sql).c_str(),
+                          static_cast<int>(arguments.values.size()), nullptr,
+                          arguments.values.data(), arguments.lengths.data(),
+                          arguments.formats.data(), binary) == 0)
+      return fail(Code::unavailable, "database: " + message());
+    TRY_ASSIGN(const Answer answer, await_answer(answer_limit));
     TRY(check(answer.get()));
     SqlResult result;
     for (int i = 0; i < PQntuples(answer.get()); ++i) {
@@ -140,14 +165,12 @@ class PostgresSession final : public SqlSession {
     return result;
   }
 
-  Result<> script(const char* sql) override {
-    return check(Answer(PQexec(connection_.get(), sql)).get());
-  }
+  Result<> script(const char* sql) override { return execute(sql, migration_limit); }
 
-  Result<> begin() override { return script("BEGIN ISOLATION LEVEL SERIALIZABLE"); }
+  Result<> begin() override { return execute("BEGIN ISOLATION LEVEL SERIALIZABLE", answer_limit); }
 
   Result<> begin_migration() override {
-    TRY(script("BEGIN"));
+    TRY(execute("BEGIN", answer_limit));
     // Kept until the transaction ends; what follows sees what the replica before us has done.
     TRY(run("SELECT pg_advisory_xact_lock(?)", {migration_lock}));
     return {};
@@ -166,6 +189,55 @@ class PostgresSession final : public SqlSession {
   }
 
  private:
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  Result<> execute(const char* sql, std::chrono::milliseconds limit) {
+    if (!connection_) return gone();
+    if (PQsendQuery(connection_.get(), sql) == 0)
+      return fail(Code::unavailable, "database: " + message());
+    TRY_ASSIGN(const Answer answer, await_answer(limit));
+    return check(answer.get());
+  }
+
+  // Where a statement before this one had no answer.
+  static tl::unexpected<Error> gone() {
+    return fail(Code::unavailable, "database: the connection is gone");
+  }
+
+  // The last result of what was sent, which is the error where there is one.  A server that does
+  // not answer in time loses the connection: what it makes of the statement is not known.
+  Result<Answer> await_answer(std::chrono::milliseconds limit) {
+    const Deadline deadline = std::chrono::steady_clock::now() + limit;
+    Answer last;
+    for (;;) {
+      if (!await_result(deadline)) {
+        connection_.reset();
+        return fail(Code::unavailable, "database: the server does not answer");
+      }
+      Answer next(PQgetResult(connection_.get()));
+      if (!next) return last;
+      last = std::move(next);
+      if (PQstatus(connection_.get()) != CONNECTION_OK) return last;
+    }
+  }
+
+  // Until PQgetResult does not wait: a result, its end, or a connection that is broken.  False: not
+  // in time.
+  bool await_result(Deadline deadline) {
+    for (;;) {
+      const int unsent = PQflush(connection_.get());
+      if (unsent == 0 && PQisBusy(connection_.get()) == 0) return true;
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return false;
+      pollfd socket{PQsocket(connection_.get()),
+                    static_cast<short>(POLLIN | (unsent == 1 ? POLLOUT : 0)), 0};
+      if (socket.fd < 0) return true;
+      if (::poll(&socket, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) return false;
+      if (PQconsumeInput(connection_.get()) == 0) return true;
+    }
+  }
+
   std::string message() const {  // on one line
     std::string text(trim(PQerrorMessage(connection_.get())));
     std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
@@ -196,7 +268,8 @@ class PostgresDatabase final : public SqlDatabase {
 
   Result<SqlLease> lease() override {
     std::unique_lock lock(mutex_);
-    available_.wait(lock, [this] { return !free_.empty(); });
+    if (!available_.wait_for(lock, lease_limit, [this] { return !free_.empty(); }))
+      return fail(Code::unavailable, "database: every connection waits for the server");
     PostgresSession* session = free_.back();  // the last used one: the others may never connect
     free_.pop_back();
     lock.unlock();

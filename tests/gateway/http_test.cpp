@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.hpp"
@@ -15,9 +16,14 @@ using namespace keyward::gateway;
 namespace {
 
 struct TestHttp : TestGateway {
+  std::mutex hanging;  // while it is held, the database does not answer
+  Readiness readiness{[this] {
+    const std::lock_guard lock(hanging);
+    return store->token_status("").has_value();
+  }};
   std::unique_ptr<HttpServer> server;
   TestHttp() {
-    const HttpDeps deps{*store, ring, metrics, "openshell-gateway:test", "http://gateway.test"};
+    const HttpDeps deps{readiness, ring, metrics, "openshell-gateway:test", "http://gateway.test"};
     auto started = HttpServer::start("127.0.0.1:0", [deps](auto method, auto target) {
       return answer_http(deps, method, target);
     });
@@ -73,7 +79,7 @@ TEST_CASE("http: health, readiness, and what is not there") {
 }
 
 TEST_CASE("http: the published key is the one that verifies, and no private part is there") {
-  const TestHttp gateway;
+  TestHttp gateway;
   const auto keys = nlohmann::json::parse(body_of(gateway.ask("GET", "/.well-known/jwks.json")));
   REQUIRE(keys["keys"].size() == 1);
   const auto& key = keys["keys"][0];
@@ -85,7 +91,7 @@ TEST_CASE("http: the published key is the one that verifies, and no private part
   const auto discovery =
       nlohmann::json::parse(body_of(gateway.ask("GET", "/.well-known/openid-configuration")));
   CHECK(discovery["id_token_signing_alg_values_supported"] == nlohmann::json::array({"EdDSA"}));
-  const HttpDeps unknown{*gateway.store, gateway.ring, gateway.metrics, "i", ""};
+  const HttpDeps unknown{gateway.readiness, gateway.ring, gateway.metrics, "i", ""};
   CHECK(answer_http(unknown, "GET", "/.well-known/openid-configuration").status == 404);
   CHECK(discovery["issuer"] == "openshell-gateway:test");
   CHECK(discovery["jwks_uri"] == "http://gateway.test/.well-known/jwks.json");
@@ -96,6 +102,22 @@ TEST_CASE("http: a database that does not answer is told by /readyz, not by /hea
   gateway.database.change("DROP TABLE refreshes; DROP TABLE tokens");
   CHECK(gateway.ask("GET", "/readyz").starts_with("HTTP/1.1 503 "));
   CHECK(gateway.ask("GET", "/healthz").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE("http: a database that hangs hangs neither /readyz nor /healthz") {
+  TestHttp gateway;
+  REQUIRE(gateway.ask("GET", "/readyz").starts_with("HTTP/1.1 200 "));
+  {
+    const std::lock_guard hangs(gateway.hanging);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(gateway.ask("GET", "/readyz").starts_with("HTTP/1.1 503 "));
+      CHECK(gateway.ask("GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    }
+  }
+  std::string answer;
+  for (int i = 0; i < 50 && !answer.starts_with("HTTP/1.1 200 "); ++i)
+    answer = gateway.ask("GET", "/readyz");
+  CHECK(answer.starts_with("HTTP/1.1 200 "));
 }
 
 TEST_CASE("http: metrics count calls by method and status") {

@@ -253,6 +253,32 @@ TEST_CASE("store: a token's row that says neither yes nor no is a revoked token"
   CHECK(refreshed.error().code == Code::unauthenticated);
 }
 
+TEST_CASE("store: a PostgreSQL server that is stopped ends no call but with `unavailable`") {
+  if (!TestDatabase::is_postgres()) return;
+  TestGateway gateway;
+  const std::string token = gateway.token(gateway.a);
+  const std::string jti = gateway.present(token)->jti;
+  std::vector<Result<>> ended(12, Result<>());  // more than there are connections
+  {
+    const StoppedPostgres stopped(gateway.database);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < ended.size(); ++i)
+      threads.emplace_back([&, i] {
+        if (i % 2 == 0)
+          ended[i] = gateway.store->add_token({random_uuid(), gateway.a.id, gateway.clock.now()});
+        else if (const auto status = gateway.store->token_status(jti); !status)
+          ended[i] = tl::unexpected(status.error());
+      });
+    for (std::thread& thread : threads) thread.join();
+  }
+  for (const Result<>& each : ended) {
+    REQUIRE_FALSE(each);
+    CHECK(each.error().code == Code::unavailable);
+  }
+  CHECK(gateway.store->token_status(jti)->state == TokenState::active);
+  CHECK(gateway.present(token));
+}
+
 TEST_CASE("store: expired tokens are forgotten, others stay") {
   TestGateway gateway;
   const std::string token = gateway.token(gateway.a);
