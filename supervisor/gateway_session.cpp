@@ -31,11 +31,21 @@ bool is_worth_another_try(const RpcError& error) {
   return !error.lasting && std::find(codes.begin(), codes.end(), error.grpc_code) != codes.end();
 }
 
-// The gateway itself says that this token or this sandbox is no more.
-bool ends_authority(const RpcError& error) {
-  return error.grpc_code == identity::grpc_unauthenticated ||
-         error.grpc_code == identity::grpc_permission_denied ||
-         error.grpc_code == identity::grpc_not_found;
+constexpr std::string_view expired_and_away =
+    "the sandbox's token has expired and the gateway cannot be asked";
+
+// Why this token or this sandbox is no more, where the gateway itself says so; else empty.
+std::string_view lost_by(const RpcError& error) {
+  switch (error.grpc_code) {
+    case identity::grpc_unauthenticated:
+      return "it does not accept the sandbox's token any more";
+    case identity::grpc_permission_denied:
+      return "it denies the sandbox its policy";
+    case identity::grpc_not_found:
+      return "it does not know the sandbox any more";
+    default:
+      return {};
+  }
 }
 
 tl::unexpected<Error> start_failure(const RpcError& error) {
@@ -182,7 +192,7 @@ Result<> GatewaySession::take_policy(const identity::SandboxConfig& config) {
   if (!config.has_policy) {
     log::warn("no_policy", {{"effect", "everything is denied"},
                             {"remedy", "gateway sandbox create --policy FILE"}});
-    policy_.set(nullptr);
+    close("the gateway has no policy for this sandbox");
     return {};
   }
   TRY_ASSIGN(netproxy::Policy compiled, netproxy::compile(config.policy));
@@ -254,18 +264,24 @@ void GatewaySession::note_poll_failure(const RpcError& error) {
   if (error.grpc_code == identity::grpc_cancelled) return;  // our own end
   if (!poll_failing_) log::warn("gateway_lost", {{"detail", error.message}});
   poll_failing_ = true;
-  if (ends_authority(error))
-    lose_authority(error.message);
-  else if (refresher_->has_ended())
-    lose_authority("the token has expired and the gateway cannot be asked");
+  const std::string_view lost = lost_by(error);
+  const std::string_view reason = lost.empty() && refresher_->has_ended() ? expired_and_away : lost;
+  if (!reason.empty()) lose_authority(error.message, reason);
 }
 
-void GatewaySession::lose_authority(std::string_view reason) {
+// What the sandbox's clients read of it: never a text of the gateway's, nor where it is.
+void GatewaySession::close(std::string reason) {
+  policy_.set(
+      std::make_shared<const netproxy::Policy>(netproxy::Policy::closed(std::move(reason))));
+}
+
+void GatewaySession::lose_authority(std::string_view detail, std::string_view reason) {
   if (!loaded_) return;
   loaded_ = false;
-  policy_.set(nullptr);
+  close("the gateway's authority is lost: " + std::string(reason));
   close_environment("the gateway's authority is lost");
-  log::error("authority_lost", {{"detail", reason}, {"effect", "everything is denied"}});
+  log::error("authority_lost",
+             {{"detail", detail}, {"reason", reason}, {"effect", "everything is denied"}});
 }
 
 void GatewaySession::close_environment(std::string_view reason) {
@@ -301,8 +317,9 @@ void GatewaySession::update(const identity::SandboxConfig& config) {
 }
 
 void GatewaySession::refuse_policy(const identity::SandboxConfig& config, const Error& error) {
-  const bool retain = config.retain_last_valid && policy_.get() != nullptr;
-  if (!retain) policy_.set(nullptr);
+  const auto held = policy_.get();
+  const bool retain = config.retain_last_valid && held != nullptr && !held->is_closed();
+  if (!retain) close("the gateway's policy for this sandbox cannot be served");
   log::error("policy_refused",
              {{"detail", error.what},
               {"effect", retain ? "the last valid policy stays" : "everything is denied"}});

@@ -36,7 +36,7 @@ namespace keyward::supervisor {
 struct SessionInputs {
   const GatewaySettings& settings;
   Secret token;                                  // OPENSHELL_SANDBOX_TOKEN; may be empty
-  Snapshot<netproxy::Policy>& policy;            // null: everything is denied
+  Snapshot<netproxy::Policy>& policy;            // null or closed: everything is denied
   Snapshot<netproxy::Credentials>& credentials;  // never null once started
   TokenGrants& grants;
   const Clock& clock;
@@ -88,7 +88,8 @@ class GatewaySession final : public DebugTarget {
   bool update_environment(std::uint64_t revision);
   void close_environment(std::string_view reason);
   void note_poll_failure(const identity::RpcError& error);
-  void lose_authority(std::string_view reason);
+  void close(std::string reason);
+  void lose_authority(std::string_view detail, std::string_view reason);
   void report(std::uint32_t version, const std::string& load_error);
   void send_reports();
 

@@ -18,7 +18,7 @@ namespace keyward::supervisor {
 struct Identity {
   std::unique_ptr<netproxy::AuditSink> audit;  // first: the others write to it
   netproxy::Placeholder placeholder = netproxy::make_placeholder();
-  Snapshot<netproxy::Policy> policy;  // null: everything is denied
+  Snapshot<netproxy::Policy> policy;  // null or closed: everything is denied
   Snapshot<netproxy::Credentials> credentials;
   std::unique_ptr<TokenGrants> grants;
   netproxy::PolicyModel initial_policy;     // its file system and user hold for the sandbox's life

@@ -36,8 +36,8 @@ Problem denied(const Verdict& verdict, bool tunnel) {
                         "supervisor policy explain shows which rule would match"};
   if (verdict.denial == Denial::no_policy) {
     problem.status = 503;
-    problem.title = "no policy is loaded";
-    problem.next_steps = {"load a policy: everything is refused without one"};
+    problem.title = "no policy holds";
+    problem.next_steps = {"everything is refused until one does: the supervisor's log says more"};
   }
   if (verdict.endpoint != nullptr) problem.rule = verdict.endpoint->rule;
   return problem;

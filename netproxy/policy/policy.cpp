@@ -86,6 +86,12 @@ Verdict deny_unnamed(const Destination& to, bool other_program) {
 
 }  // namespace
 
+Policy Policy::closed(std::string reason) {
+  Policy policy;
+  policy.closed_for_ = reason.empty() ? "no policy holds" : std::move(reason);
+  return policy;
+}
+
 Policy::Candidates Policy::candidates(const Destination& to,
                                       std::span<const std::string> executables) const {
   Candidates found;
@@ -106,6 +112,7 @@ Policy::Candidates Policy::candidates(const Destination& to,
 
 Verdict Policy::decide_connect(const Destination& to,
                                std::span<const std::string> executables) const {
+  if (is_closed()) return deny(Denial::no_policy, closed_for_);
   const Candidates found = candidates(to, executables);
   if (found.endpoints.empty()) return deny_unnamed(to, found.other_program);
   Verdict verdict;
@@ -121,6 +128,7 @@ Verdict Policy::decide_connect(const Destination& to,
 Verdict Policy::decide_request(const Destination& to, std::string_view method,
                                std::string_view path,
                                std::span<const std::string> executables) const {
+  if (is_closed()) return deny(Denial::no_policy, closed_for_);
   const Candidates found = candidates(to, executables);
   if (found.endpoints.empty()) return deny_unnamed(to, found.other_program);
   const std::string asked = std::string(method) + " is not allowed on this path of " + shown(to);

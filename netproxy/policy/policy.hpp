@@ -57,6 +57,11 @@ struct Verdict {
 
 class Policy {
  public:
+  // Holds in the place of a policy that there is not: denies everything as no_policy, for `reason`,
+  // a sentence for the client to read.
+  static Policy closed(std::string reason);
+  bool is_closed() const { return !closed_for_.empty(); }
+
   // `executables`: the program that opened the connection and its ancestors, canonical paths,
   // nearest first; empty when no rule needs them (needs_executables() is false).
   Verdict decide_connect(const Destination& to, std::span<const std::string> executables) const;
@@ -90,6 +95,7 @@ class Policy {
 
   std::vector<Rule> rules_;
   std::string hash_;
+  std::string closed_for_;  // empty: the rules hold
   bool needs_executables_ = false;
 };
 

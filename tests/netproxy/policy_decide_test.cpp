@@ -343,3 +343,18 @@ TEST_CASE("decide: an IP literal is a host like any other") {
   CHECK(policy.decide_connect({"2001:db8::1", 443}, {}).allowed);
   CHECK_FALSE(policy.decide_connect({"10.1.2.4", 443}, {}).allowed);
 }
+
+TEST_CASE("decide: a closed policy denies everything and says why") {
+  const Policy closed = Policy::closed("the gateway's authority is lost: it is deleted");
+  CHECK(closed.is_closed());
+  CHECK_FALSE(closed.needs_executables());
+  CHECK_FALSE(policy_of({tunnel("a.test")}).is_closed());
+  CHECK(Policy::closed("").is_closed());
+  for (const Verdict& verdict : {closed.decide_connect({"a.test", 443}, {}),
+                                 closed.decide_request({"a.test", 443}, "GET", "/", {})}) {
+    CHECK_FALSE(verdict.allowed);
+    CHECK(verdict.denial == Denial::no_policy);
+    CHECK(verdict.endpoint == nullptr);
+    CHECK(verdict.detail == "the gateway's authority is lost: it is deleted");
+  }
+}

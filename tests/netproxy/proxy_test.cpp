@@ -30,6 +30,18 @@ TEST_CASE_FIXTURE(ProxyFixture,
   CHECK(origin.requests() == 0);
 }
 
+TEST_CASE_FIXTURE(ProxyFixture, "proxy: a policy that is closed meanwhile tells the client why") {
+  Client client = tunnel("up.test");
+  CHECK(client.ask("GET / HTTP/1.1\r\nHost: up.test\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  policy.set(std::make_shared<const Policy>(
+      Policy::closed("the gateway's authority is lost: it does not know the sandbox any more")));
+  const std::string answer = client.ask("GET / HTTP/1.1\r\nHost: up.test\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 503 "));
+  CHECK(answer.find("the gateway's authority is lost: it does not know") != std::string::npos);
+  CHECK(connect_status("up.test:443") == 503);
+  CHECK(origin.requests() == 1);
+}
+
 TEST_CASE_FIXTURE(ProxyFixture, "proxy: the request's host is the tunnel's host") {
   Client client = tunnel("up.test");
   CHECK(client.ask("GET / HTTP/1.1\r\nHost: ro.test\r\n\r\n").starts_with("HTTP/1.1 421 "));

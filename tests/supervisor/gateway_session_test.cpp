@@ -45,6 +45,7 @@ TEST_CASE("gateway session: a policy that cannot be served closes, or the last o
       return f.gateway.reports.size() >= 2;
     }));
     CHECK(f.allows("a.example.com") == retain);
+    CHECK(f.closed_for().empty() == retain);
     {
       const std::lock_guard lock(f.gateway.mutex);
       CHECK(f.gateway.reports[1].status() == tests::v1::POLICY_STATUS_FAILED);
@@ -80,6 +81,7 @@ TEST_CASE("gateway session: when the token has ended everything is denied") {
   REQUIRE(session.has_value());
   f.change([&] { f.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "away"); });
   CHECK(comes_true([&] { return !f.allows("a.example.com") && !f.holds("secret-1"); }));
+  CHECK(f.closed_for().find("the sandbox's token has expired") != std::string::npos);
   f.change([&] { f.status = grpc::Status::OK; });
   CHECK(comes_true([&] { return f.allows("a.example.com") && f.holds("secret-1"); }));
 }
@@ -123,8 +125,11 @@ TEST_CASE("gateway session: a refused token or a deleted sandbox closes at once,
     f.gateway.refresh = [&](const Call&, auto&) { return f.status; };
     const auto session = f.start();
     REQUIRE(session.has_value());
-    f.change([&] { f.status = grpc::Status(code, "gone"); });
+    f.change([&] { f.status = grpc::Status(code, "gone: <said by the gateway>"); });
     CHECK(comes_true([&] { return !f.allows("a.example.com") && !f.holds("secret-1"); }));
+    const std::string reason = f.closed_for();
+    CHECK(reason.starts_with("the gateway's authority is lost: it "));
+    CHECK(reason.find("gone") == std::string::npos);  // nothing foreign
     f.change([&] { f.status = grpc::Status::OK; });
     CHECK(comes_true([&] { return f.allows("a.example.com") && f.holds("secret-1"); }));
   }

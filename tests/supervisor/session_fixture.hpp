@@ -105,6 +105,15 @@ struct SessionFixture {
     const auto current = policy.get();
     return current && current->decide_connect({name, 443}, {}).allowed;
   }
+  // What a client reads of the refusal; empty: there is no closed policy.
+  std::string closed_for() const {
+    const auto current = policy.get();
+    if (!current || !current->is_closed()) return {};
+    const auto verdict = current->decide_request({"a.example.com", 443}, "GET", "/", {});
+    CHECK(verdict.denial == netproxy::Denial::no_policy);
+    CHECK(current->decide_connect({"a.example.com", 443}, {}).detail == verdict.detail);
+    return verdict.detail;
+  }
   bool holds(const std::string& secret) const {
     const auto current = credentials.get();
     return current && current->aws.size() == 1 &&
