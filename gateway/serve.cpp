@@ -12,6 +12,7 @@
 #include "gateway/authn/sandbox_authenticator.hpp"
 #include "gateway/http/server.hpp"
 #include "gateway/issue/key_ring.hpp"
+#include "gateway/pruning.hpp"
 #include "gateway/reload.hpp"
 #include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/server.hpp"
@@ -125,15 +126,12 @@ std::vector<Reload> reloads_of(const ServeOptions& options, KeyDirectory& ring,
   return reloads;
 }
 
-void wait_for_end(const sigset_t& signals, Store& store, std::vector<Reload> reloads,
-                  const Clock& clock) {
+void wait_for_end(const sigset_t& signals, std::vector<Reload> reloads, Pruning& pruning) {
   for (int turn = 1;; ++turn) {
     const int signal = ::sigtimedwait(&signals, nullptr, &look_interval);
     if (signal == SIGTERM || signal == SIGINT) return;
     for (Reload& reload : reloads) reload();
-    if (turn % prune_every != 0) continue;
-    const Result<> pruned = store.prune(clock.now());
-    if (!pruned) log::error("prune_failed", {{"detail", pruned.error().what}});
+    if (turn % prune_every == 0) (void)pruning.turn();  // it says so where it fails
   }
 }
 
@@ -168,7 +166,6 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
   }
   TRY_ASSIGN(const Secret store_key, read_key(options));
   TRY_ASSIGN(const auto store, open_store(options.database, store_key, grants_rule()));
-  TRY(store->prune(clock.now()));
   TRY_ASSIGN(const auto audit, AuditLog::open(options.audit_log, clock));
   Issuer issuer(*ring, options.gateway_id, token_life, *store);
   TRY_ASSIGN(const Authentication authentication,
@@ -194,7 +191,9 @@ Result<> serve(const ServeOptions& options, const std::string& operator_socket) 
                         {"port", std::to_string(sandboxes->port())},
                         {"tls", settings.tls ? "on" : "off"},
                         {"operator_socket", operator_socket}});
-  wait_for_end(signals, *store, reloads_of(options, *ring, settings, clock), clock);
+  const BootClock boot;
+  Pruning pruning(*store, clock, boot);
+  wait_for_end(signals, reloads_of(options, *ring, settings, clock), pruning);
   log::info("stopping");
   return {};
 }

@@ -246,7 +246,8 @@ class Store {
                              const TokenRow& next, TimePoint now) = 0;
   virtual Result<> note_use(const std::string& jti) = 0;  // the first use of a refreshed token ends
                                                           // the repeat of its refresh
-  virtual Result<> prune(TimePoint now) = 0;              // forgets tokens that have expired
+  // Forgets tokens that have expired a day ago: clocks differ, and are set.
+  virtual Result<> prune(TimePoint now) = 0;
 };
 
 // `database`: a file, made 0600 where it is absent, or postgresql://… for several replicas.  `key`

@@ -4,6 +4,7 @@
 namespace keyward::gateway {
 namespace {
 
+constexpr std::chrono::hours kept_after_end{24};
 constexpr std::string_view status_of_token =
     "SELECT t.revoked, r.refresh_id, t.refreshed FROM tokens t LEFT JOIN refreshes r"
     " ON r.old_jti = t.jti WHERE t.jti = ?";
@@ -85,7 +86,7 @@ Result<> SqlStore::note_use(const std::string& jti) {
 }
 
 Result<> SqlStore::prune(TimePoint now) {
-  TRY(run("DELETE FROM tokens WHERE expires < ?", {millis(now)}));
+  TRY(run("DELETE FROM tokens WHERE expires < ?", {millis(now - kept_after_end)}));
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/bytes.hpp"
+#include "gateway/pruning.hpp"
 #include "support.hpp"
 
 using namespace keyward;
@@ -283,10 +284,39 @@ TEST_CASE("store: expired tokens are forgotten, others stay") {
   TestGateway gateway;
   const std::string token = gateway.token(gateway.a);
   const std::string jti = gateway.present(token)->jti;
-  REQUIRE(gateway.store->prune(gateway.clock.now() + std::chrono::seconds(3600)));
-  CHECK(gateway.store->token_status(jti)->state == TokenState::active);
-  REQUIRE(gateway.store->prune(gateway.clock.now() + std::chrono::seconds(3700)));
+  const auto day = std::chrono::hours(24);
+  for (const auto after :
+       {std::chrono::seconds(3600), std::chrono::seconds(3700), std::chrono::seconds(3600) + day}) {
+    REQUIRE(gateway.store->prune(gateway.clock.now() + after));
+    CHECK(gateway.store->token_status(jti)->state == TokenState::active);
+  }
+  REQUIRE(gateway.store->prune(gateway.clock.now() + std::chrono::seconds(3700) + day));
   CHECK(gateway.store->token_status(jti)->state == TokenState::unknown);
+}
+
+TEST_CASE("store: nothing is forgotten by a clock that was set") {
+  struct TestBoot final : MonotonicClock {
+    BootTime time{std::chrono::hours(1)};
+    BootTime now() const override { return time; }
+  };
+  using std::chrono::hours;
+  TestGateway gateway;
+  TestBoot boot;
+  const std::string jti = gateway.present(gateway.token(gateway.a))->jti;
+  const auto state = [&] { return gateway.store->token_status(jti)->state; };
+  Pruning pruning(*gateway.store, gateway.clock, boot);
+  CHECK(pruning.turn());
+  gateway.clock.time += hours(24 * 365);  // forward
+  CHECK_FALSE(pruning.turn());
+  CHECK(state() == TokenState::active);
+  gateway.clock.time -= hours(24 * 365);  // and back
+  CHECK_FALSE(pruning.turn());
+  CHECK(state() == TokenState::active);
+  // A day and a half that has passed, as both clocks say; NTP slewed a little.
+  gateway.clock.time += hours(36) + std::chrono::seconds(3);
+  boot.time += hours(36);
+  CHECK(pruning.turn());
+  CHECK(state() == TokenState::unknown);
 }
 
 TEST_CASE("store: credentials are sealed on disk and open with their key only") {
