@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "gateway/certgen/certificates.hpp"
+#include "gateway/rpc/source.hpp"
 #include "gateway/rpc/status.hpp"
 
 namespace keyward::gateway {
@@ -38,8 +39,7 @@ Result<> within_limits(const ServiceDeps& deps, const Result<Principal>& princip
     if (deps.limits.principals.allow(caller_of(*principal), now)) return {};
     return fail(Code::exhausted, "rate limit exceeded for this caller");
   }
-  const std::string peer = context.peer();  // ADDRESS:PORT
-  if (deps.limits.sources.allow(peer.substr(0, peer.find_last_of(':')), now)) return {};
+  if (deps.limits.sources.allow(limit_key_of(address_of_peer(context.peer())), now)) return {};
   return fail(Code::exhausted, "too many unauthenticated calls from this address");
 }
 
