@@ -20,6 +20,7 @@ struct Presented {
   std::string_view refresh_id;     // x-keyward-refresh-id, only looked at for refreshes
   std::string_view method;         // the RPC's name
   const CertificateSubject* certificate = nullptr;  // null: none was shown
+  std::string_view source{};  // what calls from there are counted by (gateway/rpc/source.hpp)
 };
 
 // Produced, not mine, or mine and refused: then nobody else is asked.

@@ -28,7 +28,8 @@ bool is_object_name(std::string_view name) {
 
 }  // namespace
 
-Validation LocalServiceAccountTokens::validate(std::string_view token, TimePoint now) {
+Validation LocalServiceAccountTokens::validate(std::string_view token, std::string_view,
+                                               TimePoint now) {
   auto document = keys_.keys(now);
   if (!document) return std::move(document).error();
   auto recognised = identity::IssuerToken::recognise(token, (*document)->issuer);
@@ -46,12 +47,13 @@ Validation LocalServiceAccountTokens::validate(std::string_view token, TimePoint
                    signed_token.text({kubernetes_claim, "pod", "uid"})};
 }
 
-Validation ReviewedServiceAccountTokens::validate(std::string_view token, TimePoint now) {
+Validation ReviewedServiceAccountTokens::validate(std::string_view token, std::string_view source,
+                                                  TimePoint now) {
   // What is not even meant for us is not worth a question.
   const auto recognised = identity::IssuerToken::recognise(token, "");
   const auto* unverified = std::get_if<identity::IssuerToken>(&recognised);
   if (unverified == nullptr || !names_us(unverified->texts({"aud"}))) return identity::Declined{};
-  if (!questions_.allow("", now))
+  if (!of_source_.allow(source, now) || !questions_.allow("", now))
     return Error{Code::exhausted, "too many ServiceAccount tokens at once; try again"};
   Result<TokenReviewAnswer> answer = api_.review(token);
   if (!answer) return std::move(answer).error();
@@ -72,7 +74,7 @@ Validation ReviewedServiceAccountTokens::validate(std::string_view token, TimePo
 Verdict KubernetesAuthenticator::authenticate(std::string_view bearer, const Presented& presented,
                                               TimePoint now) {
   if (bearer.empty() || presented.method != "IssueSandboxToken") return identity::Declined{};
-  Validation validated = tokens_.validate(bearer, now);
+  Validation validated = tokens_.validate(bearer, presented.source, now);
   if (auto* declined = std::get_if<identity::Declined>(&validated)) return std::move(*declined);
   if (auto* error = std::get_if<Error>(&validated)) return std::move(*error);
   return principal_of(std::get<PodClaims>(validated));

@@ -23,8 +23,9 @@ struct PodClaims {
 class ServiceAccountTokens {
  public:
   virtual ~ServiceAccountTokens() = default;
-  // Declined: not a token of this cluster.
+  // Declined: not a token of this cluster.  `source`: who presents it, to be counted.
   virtual std::variant<PodClaims, identity::Declined, Error> validate(std::string_view token,
+                                                                      std::string_view source,
                                                                       TimePoint now) = 0;
 };
 
@@ -33,6 +34,7 @@ class LocalServiceAccountTokens final : public ServiceAccountTokens {
  public:
   explicit LocalServiceAccountTokens(JwksCache& keys) : keys_(keys) {}
   std::variant<PodClaims, identity::Declined, Error> validate(std::string_view token,
+                                                              std::string_view source,
                                                               TimePoint now) override;
 
  private:
@@ -60,11 +62,13 @@ class ReviewedServiceAccountTokens final : public ServiceAccountTokens {
  public:
   explicit ReviewedServiceAccountTokens(KubernetesApi& api) : api_(api) {}
   std::variant<PodClaims, identity::Declined, Error> validate(std::string_view token,
+                                                              std::string_view source,
                                                               TimePoint now) override;
 
  private:
   KubernetesApi& api_;
-  RateLimiter questions_{{20, 40}};  // whoever sends rubbish does not make us flood the API server
+  // Whoever sends rubbish does not make us flood the API server, nor use up what others may ask.
+  RateLimiter questions_{{20, 40}}, of_source_{{5, 20}};
 };
 
 struct KubernetesRules {

@@ -69,6 +69,8 @@ Result<Principal> authenticate(const ServiceDeps& deps, const grpc::ServerContex
   std::optional<CertificateSubject> certificate;
   if (presented.authorization.empty()) certificate = certificate_of(context);
   if (certificate) presented.certificate = &*certificate;
+  const std::string source = limit_key_of(address_of_peer(context.peer()));
+  presented.source = source;
   return deps.authenticators.authenticate(presented, deps.clock.now());
 }
 

@@ -215,7 +215,7 @@ struct TestCluster final : KubernetesApi {
   TokenReviewAnswer answer{
       true, "system:serviceaccount:boxes:sandbox", {"openshell-gateway"}, {"box"}, {"uid-1"}};
   bool down = false;
-  int reviews = 0;
+  int reviews = 0, pods_asked = 0;
 
   Result<TokenReviewAnswer> review(std::string_view) override {
     ++reviews;
@@ -223,6 +223,7 @@ struct TestCluster final : KubernetesApi {
     return answer;
   }
   Result<Pod> pod(const std::string& in_namespace, const std::string& name) override {
+    ++pods_asked;
     if (down) return fail(Code::unavailable, "down");
     const auto found = pods.find(name);
     if (in_namespace != "boxes" || found == pods.end()) return fail(Code::not_found, "no pod");
@@ -321,8 +322,32 @@ TEST_CASE("kubernetes: by TokenReview") {
   CHECK(answering([](Answer&) {}) == Code::denied);
   cluster.pods["box"].uid = "uid-1";
   CHECK(answering([](Answer&) {}) == Code::internal);
-  const int before = cluster.reviews;
-  for (int i = 0; i < 100; ++i) (void)code(token);
-  CHECK(cluster.reviews - before < 50);
-  CHECK(code(token) == Code::exhausted);
+  const int pods_before = cluster.pods_asked;
+  CHECK(answering([](Answer& a) { a.username = "system:serviceaccount:boxes:default"; }) ==
+        Code::denied);
+  CHECK(answering([](Answer& a) { a.username = "system:serviceaccount:other:sandbox"; }) ==
+        Code::denied);
+  CHECK(cluster.pods_asked == pods_before);  // of no sandbox's account
+}
+
+TEST_CASE("kubernetes: who asks much does not use up what others may ask the API server") {
+  TestCluster cluster;
+  ReviewedServiceAccountTokens tokens(cluster);
+  KubernetesAuthenticator authenticator({"boxes", "sandbox"}, tokens, cluster);
+  const std::string token = cluster.key.token(TestCluster::claims());
+  const auto is_taken = [&](const std::string& source) {
+    const Presented presented{"", "", "IssueSandboxToken", nullptr, source};
+    const Verdict verdict = authenticator.authenticate(token, presented, begin);
+    if (const auto* error = std::get_if<Error>(&verdict)) CHECK(error->code == Code::exhausted);
+    return std::holds_alternative<Principal>(verdict);
+  };
+  int taken = 0;
+  for (int i = 0; i < 1000; ++i) taken += is_taken("192.0.2.1") ? 1 : 0;
+  CHECK(taken == 20);
+  CHECK(cluster.reviews == 20);
+  CHECK(is_taken("192.0.2.2"));
+  // All together are limited too.
+  for (int i = 0; i < 100; ++i) (void)is_taken("198.51.100." + std::to_string(i));
+  CHECK(cluster.reviews == 40);
+  CHECK_FALSE(is_taken("192.0.2.3"));
 }
