@@ -20,8 +20,7 @@ Result<> SandboxAuthenticator::check_state(const identity::SandboxClaims& claims
     case TokenState::active:
       return store_.note_use(claims.jti);
     case TokenState::superseded:
-      if (is_refresh && !presented.refresh_id.empty() && presented.refresh_id == status.refresh_id)
-        return {};
+      if (is_refresh && status.repeats(presented.refresh_id)) return {};
       return refuse("invalid token: it has been refreshed; use the new one");
     case TokenState::revoked:
       return refuse("invalid token: revoked");

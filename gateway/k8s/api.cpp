@@ -14,11 +14,17 @@ using nlohmann::json;
 constexpr std::size_t token_file_limit = 16 << 10;  // bytes
 constexpr std::chrono::seconds patience{5};
 
+// The gateway's own trouble: who presented a token has no part in it, and is told nothing of it.
+tl::unexpected<Error> unavailable(const std::string& what) {
+  return fail(Code::unavailable, "Kubernetes API: " + what);
+}
+
 Result<Secret> own_token(const KubernetesAccess& access) {
   // Kubernetes projects it readable for the pod's group.
-  TRY_ASSIGN(std::string text, read_file(access.token_file, token_file_limit));
-  Secret token{trim(text)};
-  wipe(text.data(), text.size());
+  Result<std::string> text = read_file(access.token_file, token_file_limit);
+  if (!text) return unavailable("the gateway's own token: " + text.error().what);
+  Secret token{trim(*text)};
+  wipe(text->data(), text->size());
   return token;
 }
 
@@ -87,18 +93,21 @@ class HttpKubernetesApi final : public KubernetesApi {
  private:
   Result<json> ask(const char* method, const std::string& path, std::string body) {
     identity::HttpRequest request;
-    TRY_ASSIGN(request.url, parse_url(access_.url + path));
+    auto url = parse_url(access_.url + path);
+    if (!url) return unavailable(url.error().what);
+    request.url = std::move(*url);
     TRY_ASSIGN(request.bearer, own_token(access_));
     request.method = method;
     request.body = Secret::take(body);
-    TRY_ASSIGN(const auto response, identity::send_http(settings_of(access_), request));
-    if (response.status == 404) return fail(Code::not_found, path + ": not found");
-    if (response.status / 100 != 2)
-      return fail(Code::unavailable, "Kubernetes API: " + std::string(method) + " " + path +
-                                         ": status " + std::to_string(response.status));
-    json document = json::parse(response.body, nullptr, false);
+    const auto response = identity::send_http(settings_of(access_), request);
+    if (!response) return unavailable(response.error().what);
+    if (response->status == 404) return fail(Code::not_found, path + ": not found");
+    if (response->status / 100 != 2)
+      return unavailable(std::string(method) + " " + path + ": status " +
+                         std::to_string(response->status));
+    json document = json::parse(response->body, nullptr, false);
     if (document.is_object()) return document;
-    return fail(Code::unavailable, "Kubernetes API: " + path + ": the answer is no JSON object");
+    return unavailable(path + ": the answer is no JSON object");
   }
 
   const KubernetesAccess access_;

@@ -18,7 +18,8 @@ struct KubernetesAccess {
 // From KUBERNETES_SERVICE_HOST and _PORT and the ServiceAccount volume, as every pod has them.
 Result<std::string> in_cluster_url();
 
-// Errors of the API server are Code::unavailable; a pod that is not there Code::not_found.
+// Errors of the API server, of the way to it and of the gateway's own token are Code::unavailable;
+// a pod that is not there is Code::not_found.
 std::unique_ptr<KubernetesApi> make_kubernetes_api(const KubernetesAccess& access);
 
 // The cluster's issuer and its keys, by the API server's discovery.

@@ -24,8 +24,11 @@ std::string caller_of(const Principal& principal) {
   return "anonymous";
 }
 
-Result<Requested> requested_by(const ServiceDeps& deps, const Call& call) {
+// Only of a sandbox it matters which one has the name: for others nothing is looked up before they
+// are authorized.
+Result<Requested> requested_by(const ServiceDeps& deps, const Principal& caller, const Call& call) {
   if (call.by != Requested::By::name) return Requested{call.by, call.sandbox};
+  if (caller.kind != PrincipalKind::sandbox) return Requested{call.by, ""};
   const Result<SandboxRow> row = deps.store.sandbox_by_name(call.sandbox);
   if (row) return Requested{call.by, row->id};
   if (row.error().code == Code::not_found) return Requested{call.by, ""};
@@ -81,7 +84,7 @@ Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& 
   TRY(within_limits(deps, principal, context));
   const auto decide = [&]() -> Result<> {
     TRY(principal);
-    TRY_ASSIGN(const Requested requested, requested_by(deps, call));
+    TRY_ASSIGN(const Requested requested, requested_by(deps, *principal, call));
     return authorize(*principal, call.name, requested);
   };
   const Result<> allowed = decide();

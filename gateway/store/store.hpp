@@ -159,8 +159,11 @@ enum class TokenState {
 };
 struct TokenStatus {
   TokenState state = TokenState::unknown;
-  std::string refresh_id;  // of the refresh that superseded it, while that can be repeated
-  TimePoint refreshed;     // when a refresh ended it; the epoch for all others
+  // Of the refresh that superseded it, while that can be repeated; as it is stored.
+  std::string refresh_mark;
+  // Whether `refresh_id` asks for that refresh again.
+  bool repeats(std::string_view refresh_id) const;
+  TimePoint refreshed;  // when a refresh ended it; the epoch for all others
 };
 
 constexpr std::int64_t policies_kept = 100;

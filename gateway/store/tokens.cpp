@@ -1,3 +1,5 @@
+#include "base/bytes.hpp"
+#include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "gateway/store/sql_store.hpp"
 
@@ -5,6 +7,13 @@ namespace keyward::gateway {
 namespace {
 
 constexpr std::chrono::hours kept_after_end{24};
+constexpr std::string_view hash_prefix = "sha256:";
+
+// What is stored of a refresh id: who reads the database cannot ask with it.
+std::string mark_of(std::string_view refresh_id) {
+  return std::string(hash_prefix) + hex(sha256(refresh_id));
+}
+
 constexpr std::string_view status_of_token =
     "SELECT t.revoked, r.refresh_id, t.refreshed FROM tokens t LEFT JOIN refreshes r"
     " ON r.old_jti = t.jti WHERE t.jti = ?";
@@ -23,8 +32,8 @@ TokenStatus status_from(const std::string& jti, const SqlResult& found) {
     return {TokenState::revoked, "", {}};
   }
   if (row.number(0) == 0) return {TokenState::active, "", {}};
-  const std::string refresh_id = row.text(1);
-  return {refresh_id.empty() ? TokenState::revoked : TokenState::superseded, refresh_id,
+  const std::string mark = row.text(1);
+  return {mark.empty() ? TokenState::revoked : TokenState::superseded, mark,
           time_of(row.number(2))};
 }
 
@@ -38,6 +47,13 @@ Result<> insert_token(SqlSession& session, const TokenRow& token) {
 
 }  // namespace
 
+bool TokenStatus::repeats(std::string_view refresh_id) const {
+  if (refresh_mark.empty()) return false;
+  // Databases of earlier versions have the id itself.
+  const bool hashed = refresh_mark.starts_with(hash_prefix);
+  return equal_in_constant_time(hashed ? mark_of(refresh_id) : refresh_id, refresh_mark);
+}
+
 Result<> SqlStore::add_token(const TokenRow& token) {
   TRY_ASSIGN(const SqlLease session, database_->lease());
   return insert_token(*session, token);
@@ -50,11 +66,12 @@ Result<TokenStatus> SqlStore::token_status(const std::string& jti) {
 
 Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refresh_id,
                              const TokenRow& next, TimePoint now) {
+  const std::string mark = mark_of(refresh_id);
   return database_->transact_together([&](SqlSession& session) -> Result<> {
     // Asked again inside the transaction: of two refreshes at the same time only one may win.
     TRY_ASSIGN(const SqlResult found, session.run(status_of_token, {old_jti}));
     const TokenStatus status = status_from(old_jti, found);
-    const bool repeat = status.state == TokenState::superseded && status.refresh_id == refresh_id;
+    const bool repeat = status.state == TokenState::superseded && status.repeats(refresh_id);
     if (status.state != TokenState::active && !repeat)
       return fail(Code::unauthenticated, "invalid token: it has been refreshed or revoked");
     TRY(insert_token(session, next));
@@ -71,7 +88,7 @@ Result<> SqlStore::supersede(const std::string& old_jti, const std::string& refr
     TRY(
         session.run("INSERT INTO refreshes VALUES (?, ?, ?)"
                     " ON CONFLICT(old_jti) DO UPDATE SET new_jti = excluded.new_jti",
-                    {old_jti, refresh_id, next.jti}));
+                    {old_jti, mark, next.jti}));
     return {};
   });
 }

@@ -60,6 +60,17 @@ class TestDatabase {
     return all;
   }
 
+  // The first cell of what is found, behind the store's back.
+  std::string text(const std::string& sql) const {
+    auto opened = is_postgres() ? open_postgres(name()) : open_sqlite(name());
+    REQUIRE(opened);
+    auto session = (*opened)->lease();
+    REQUIRE(session);
+    const auto found = (*session)->run(sql);
+    REQUIRE(found);
+    REQUIRE_FALSE(found->rows.empty());
+    return found->rows[0].text(0);
+  }
   // Behind the store's back.
   void change(const std::string& sql) const { run(name(), sql); }
 

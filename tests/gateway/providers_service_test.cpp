@@ -224,6 +224,19 @@ TEST_CASE("profiles: bound where the policy sees an endpoint, and named in whole
   CHECK(answer.diagnostics(0).field() == "credentials." + std::string(63, 'x') + ".env_vars");
 }
 
+TEST_CASE("users: who may not call is refused before the database is asked") {
+  UsersServer gateway;
+  gateway.database.change("ALTER TABLE sandboxes RENAME TO hidden");
+  v1::GetSandboxRequest get;
+  get.set_name("a");
+  CHECK(gateway.call(&Stub::GetSandbox, "", get).first.error_code() == StatusCode::UNAUTHENTICATED);
+  v1::ClearDraftChunksRequest clear;  // needs an admin
+  clear.set_name("a");
+  CHECK(gateway.call(&Stub::ClearDraftChunks, "user", clear).first.error_code() ==
+        StatusCode::PERMISSION_DENIED);
+  CHECK(gateway.call(&Stub::GetSandbox, "user", get).first.error_code() == StatusCode::INTERNAL);
+}
+
 TEST_CASE("audit: tells what a call is about, and never much of what anybody sends") {
   UsersServer gateway;
   v1::DeleteProviderRequest remove;
