@@ -26,6 +26,11 @@ std::string resources_of(const ApiDecision& decision) {
   return list.empty() ? list : ",\"resources\":[" + list + "]";
 }
 
+std::string source_of(const ApiDecision& decision) {
+  return decision.source.empty() ? R"({"name":"operator socket"})"
+                                 : "{\"ip\":" + quote_given(decision.source) + "}";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const Clock& clock) {
@@ -41,6 +46,8 @@ void AuditLog::record(const ApiDecision& decision) {
       decision.refusal != nullptr && decision.refusal->code == Code::unauthenticated;
   const int type = authentication ? 3002 : 6003, category = authentication ? 3 : 6;
   const int activity = authentication ? 1 : 99;
+  const std::string user = "{\"name\":" + quote_given(decision.caller) + "}";
+  const std::string service = R"({"name":"keyward-gateway"})";
   const std::lock_guard lock(mutex_);
   std::string line =
       "{\"class_uid\":" + std::to_string(type) + ",\"category_uid\":" + std::to_string(category) +
@@ -51,15 +58,33 @@ void AuditLog::record(const ApiDecision& decision) {
       ",\"metadata\":{\"version\":\"1.8.0\",\"sequence\":" + std::to_string(++sequence_) +
       ",\"product\":{\"name\":\"Keyward "
       "gateway\",\"vendor_name\":\"Keyward\",\"version\":\"" KEYWARD_VERSION "\"}}" +
-      ",\"api\":{\"operation\":" + quote_given(decision.method) + "}" +
-      ",\"actor\":{\"user\":{\"name\":" + quote_given(decision.caller) + "}}" +
+      ",\"api\":{\"operation\":" + quote_given(decision.method) + ",\"service\":" + service + "}" +
+      ",\"actor\":{\"user\":" + user + "},\"src_endpoint\":" + source_of(decision) +
       ",\"status_id\":" + (decision.refusal != nullptr ? "2" : "1");
   if (decision.refusal != nullptr)
     line +=
         ",\"status_detail\":" + log::json_quote(utf8_prefix(decision.refusal->what, detail_limit));
+  if (authentication) line += ",\"user\":" + user + ",\"service\":" + service;
+  if (dropped_ > 0) line += ",\"unmapped\":{\"records_dropped\":" + std::to_string(dropped_) + "}";
   line += resources_of(decision);
-  line += "}\n";
-  [[maybe_unused]] const ssize_t written = ::write(fd_.get(), line.data(), line.size());
+  write(line + "}\n");
+}
+
+void AuditLog::write(const std::string& line) {
+  const std::string whole = torn_ ? "\n" + line : line;
+  const ssize_t written = ::write(fd_.get(), whole.data(), whole.size());
+  if (written == static_cast<ssize_t>(whole.size())) {
+    if (dropped_ > 0)
+      log::warn("audit_written_again", {{"records_dropped", std::to_string(dropped_)}});
+    dropped_ = 0;
+    torn_ = false;
+    return;
+  }
+  if (dropped_++ == 0)
+    log::error("audit_not_written", {{"detail", written < 0 ? fail_errno("write").value().what
+                                                            : std::string("a short write")},
+                                     {"effect", "decisions go without a record"}});
+  torn_ = torn_ || written > 0;
 }
 
 }  // namespace keyward::gateway

@@ -20,6 +20,7 @@ struct ApiDecision {
   std::string_view sandbox_id;  // that the request names
   const Error* refusal = nullptr;
   std::string_view target{};  // the name of what else it is about
+  std::string_view source{};  // the address that called; empty: the operator's socket
 };
 
 class AuditLog {
@@ -27,13 +28,19 @@ class AuditLog {
   // "-" = standard error; otherwise appended to, 0600.
   static Result<std::unique_ptr<AuditLog>> open(const std::string& path, const Clock& clock);
   AuditLog(UniqueFd fd, const Clock& clock) : fd_(std::move(fd)), clock_(clock) {}
-  void record(const ApiDecision& decision);  // any thread
+  // Any thread.  What could not be written is said once on the log, and counted: the next record
+  // that is written tells how many are missing before it.
+  void record(const ApiDecision& decision);
 
  private:
-  std::mutex mutex_;
+  void write(const std::string& line);
+
+  std::mutex mutex_;  // guards what follows
   UniqueFd fd_;
   const Clock& clock_;
   std::uint64_t sequence_ = 0;
+  std::uint64_t dropped_ = 0;  // since the last record that was written
+  bool torn_ = false;          // the last line there is the beginning of one
 };
 
 }  // namespace keyward::gateway

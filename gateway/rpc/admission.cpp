@@ -89,8 +89,8 @@ Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& 
   };
   const Result<> allowed = decide();
   const std::string caller = principal ? caller_of(*principal) : "anonymous";
-  deps.audit.record(
-      {call.name, caller, call.sandbox, allowed ? nullptr : &allowed.error(), call.target});
+  deps.audit.record({call.name, caller, call.sandbox, allowed ? nullptr : &allowed.error(),
+                     call.target, address_of_peer(context.peer())});
   if (!allowed) return tl::unexpected(allowed.error());
   return principal;
 }
