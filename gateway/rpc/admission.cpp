@@ -37,16 +37,20 @@ Result<Requested> requested_by(const ServiceDeps& deps, const Principal& caller,
 
 Result<> within_limits(const ServiceDeps& deps, const Result<Principal>& principal,
                        const grpc::ServerContextBase& context) {
-  const TimePoint now = deps.clock.now();
   if (principal && principal->kind != PrincipalKind::anonymous) {
-    if (deps.limits.principals.allow(caller_of(*principal), now)) return {};
+    if (deps.limits.principals.allow(caller_of(*principal), deps.clock.now())) return {};
     return fail(Code::exhausted, "rate limit exceeded for this caller");
   }
-  if (deps.limits.sources.allow(limit_key_of(address_of_peer(context.peer())), now)) return {};
-  return fail(Code::exhausted, "too many unauthenticated calls from this address");
+  return limit_source(deps, context);
 }
 
 }  // namespace
+
+Result<> limit_source(const ServiceDeps& deps, const grpc::ServerContextBase& context) {
+  const std::string source = limit_key_of(address_of_peer(context.peer()));
+  if (deps.limits.sources.allow(source, deps.clock.now())) return {};
+  return fail(Code::exhausted, "too many unauthenticated calls from this address");
+}
 
 std::optional<CertificateSubject> certificate_of(const grpc::ServerContextBase& context) {
   const auto peer = context.auth_context();

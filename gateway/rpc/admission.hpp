@@ -31,6 +31,10 @@ Result<Principal> authenticate(const ServiceDeps& deps, const grpc::ServerContex
 Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& context,
                         const Call& call);
 
+// One of the calls that the caller's address may make without a valid token; an error: there is
+// none left.
+Result<> limit_source(const ServiceDeps& deps, const grpc::ServerContextBase& context);
+
 // Counts the call, logs what is the gateway's own trouble, and gives the status.
 grpc::Status end_call(const ServiceDeps& deps, const Call& call, const Result<>& done);
 

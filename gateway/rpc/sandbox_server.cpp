@@ -4,6 +4,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include "gateway/rpc/server.hpp"
+#include "gateway/rpc/unknown_methods.hpp"
 
 namespace keyward::gateway {
 namespace {
@@ -20,6 +21,7 @@ class SandboxServer final : public RunningServer {
   struct Parts {
     std::shared_ptr<LiveTls> tls;  // outlives the server, which reads its files
     Services services;
+    std::unique_ptr<UnknownMethods> unknown;
     std::unique_ptr<grpc::Server> server;
     int port = 0;
   };
@@ -80,14 +82,16 @@ Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerS
       settings.listen,
       settings.tls ? settings.tls->credentials() : grpc::InsecureServerCredentials(), &port);
   for (const auto& service : services) builder.RegisterService(service.get());
+  auto unknown = std::make_unique<UnknownMethods>(deps);
+  builder.RegisterCallbackGenericService(unknown.get());
   auto server = builder.BuildAndStart();
   if (!server || port == 0)
     return fail(Code::unavailable,
                 "--listen " + settings.listen +
                     ": cannot listen: the address is not this machine's, the port is taken, or the "
                     "certificate and key do not belong together");
-  return std::make_unique<SandboxServer>(
-      SandboxServer::Parts{settings.tls, std::move(services), std::move(server), port});
+  return std::make_unique<SandboxServer>(SandboxServer::Parts{
+      settings.tls, std::move(services), std::move(unknown), std::move(server), port});
 }
 
 }  // namespace keyward::gateway

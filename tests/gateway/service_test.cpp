@@ -55,6 +55,48 @@ TEST_CASE("server: the standard health service, and reflection, answer anybody")
             .first.error_code() == grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST_CASE(
+    "server: methods that there are not, and messages that are none, have a code and a text") {
+  TestGateway gateway;
+  CallLimits limits{RateLimiter({0, 0}), RateLimiter({1, 6})};
+  const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticators,
+                         *gateway.audit, gateway.clock,  gateway.metrics,
+                         limits,         gateway.logs,   gateway.sessions};
+  auto server =
+      *start_sandbox_server({"127.0.0.1:0", nullptr, std::chrono::milliseconds(5000)}, deps);
+  using grpc::StatusCode;
+  const auto call = [&](const std::string& method, const std::string& message = "") {
+    return raw_call(server->port(), method, message).first;
+  };
+  const auto trail = [&] { return slurp(gateway.directory / "audit.jsonl"); };
+  for (const char* method : {"/openshell.v1.OpenShell/NoSuchMethod", "/no.such.Service/Method"}) {
+    const grpc::Status status = call(method, "abc");
+    CHECK(status.error_code() == StatusCode::UNIMPLEMENTED);
+    CHECK(status.error_message() == "unknown method");
+    CHECK(trail().find("\"operation\":\"" + std::string(method) + "\"") != std::string::npos);
+  }
+  CHECK(trail().find(R"("src_endpoint":{"ip":"127.0.0.1"})") != std::string::npos);
+  const std::size_t before = trail().size();
+  CHECK(call("/" + std::string(10'000, 'x') + "/y").error_code() == StatusCode::UNIMPLEMENTED);
+  CHECK(trail().size() - before < 1000);
+  const std::string known = "/openshell.v1.OpenShell/GetSandboxConfig";
+  CHECK(call(known, std::string((1 << 20) + 1, 'x')).error_code() ==
+        StatusCode::RESOURCE_EXHAUSTED);
+  const grpc::Status undecodable = call(known, "\xff\xff\xff");
+  CHECK(undecodable.error_code() == StatusCode::INTERNAL);
+  CHECK_FALSE(undecodable.error_message().empty());
+  CHECK(call(known).error_code() == StatusCode::UNAUTHENTICATED);  // it goes on
+  // The limit of unauthenticated calls is one for all of them.
+  CHECK(call("/a/b").error_code() == StatusCode::UNIMPLEMENTED);
+  CHECK(call("/a/b").error_code() == StatusCode::UNIMPLEMENTED);
+  const std::size_t full = trail().size();
+  CHECK(call("/a/b").error_code() == StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(call(known).error_code() == StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(trail().size() == full);
+  CHECK(gateway.metrics.text().find("method=\"unknown\",code=\"UNIMPLEMENTED\"} 5") !=
+        std::string::npos);
+}
+
 TEST_CASE("server: who calls too often is told so, and nobody else suffers") {
   TestGateway gateway;
   CallLimits limits{RateLimiter({1, 3}), RateLimiter({1, 2})};
