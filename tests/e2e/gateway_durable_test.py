@@ -5,14 +5,15 @@ import subprocess
 import tempfile
 
 from e2e.suite import Case
-from e2e.support.keyward import Gateway
+from e2e.support.keyward import ENVIRONMENT, SUPERVISOR, Gateway
 from e2e.support.machine import wait_until
 
 TOKEN = "eyJ"  # how every token begins
+ANSWERED = "grpc-status"  # in the first answer of each connection
 
 
-def first_token_sent(lines):
-    return next((n for n, line in enumerate(lines) if "sendmsg(" in line and TOKEN in line), None)
+def first_sent(lines, marker):
+    return next((n for n, line in enumerate(lines) if "sendmsg(" in line and marker in line), None)
 
 
 def synced(lines, start, end):
@@ -30,24 +31,49 @@ def synced(lines, start, end):
 
 
 class GatewayDurableTest(Case):
-    def test_a_token_leaves_after_its_record_is_on_disk(self):
-        gateway = Gateway(self.world.machine, "durable", 17683).start()
-        self.addCleanup(gateway.stop)
-        gateway.must("sandbox", "create", "durable", "--operator-socket", gateway.socket)
+    def setUp(self):
+        self.gateway = Gateway(self.world.machine, f"durable-{self._testMethodName}", 17683, options=["--plaintext-loopback"]).start()
+        self.addCleanup(self.gateway.stop)
+        self.gateway.must("sandbox", "create", "durable", "--operator-socket", self.gateway.socket)
+
+    def synced_before_the_answer(self, act, marker):
+        """`act` is answered with `marker` in it: what was written before that was on disk when it left."""
         with tempfile.TemporaryDirectory() as folder:
             trace = os.path.join(folder, "trace")
             tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "4096", "-e", "trace=pwrite64,fsync,fdatasync,sendmsg", "-o", trace,
-                                       "-p", str(gateway.process.pid)], stderr=subprocess.PIPE, text=True)
+                                       "-p", str(self.gateway.process.pid)], stderr=subprocess.PIPE, text=True)
             self.addCleanup(tracer.stderr.close)
             self.assertIn("attached", tracer.stderr.readline())
-            gateway.must("sandbox", "token", "durable", "--operator-socket", gateway.socket)
-            wait_until(lambda: os.path.exists(trace) and TOKEN in open(trace, encoding="utf-8", errors="replace").read(), 20, "the answer")
+            act()
+            wait_until(lambda: os.path.exists(trace) and marker in open(trace, encoding="utf-8", errors="replace").read(), 20, "the answer")
             tracer.terminate()
             tracer.wait(10)
             with open(trace, encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
-        sent = first_token_sent(lines)
+        sent = first_sent(lines, marker)
         self.assertIsNotNone(sent)
         writes = [n for n, line in enumerate(lines[:sent]) if re.search(r"pwrite64\(\d+<[^>]*-wal>", line)]
         self.assertTrue(writes, "nothing was written before the answer")
         self.assertTrue(synced(lines, writes[-1], sent), "the answer left before the log was synced")
+
+    def token(self):
+        return self.gateway.must("sandbox", "token", "durable", "--operator-socket", self.gateway.socket)
+
+    def test_a_token_leaves_after_its_record_is_on_disk(self):
+        self.synced_before_the_answer(self.token, TOKEN)
+
+    def test_a_refreshed_token_leaves_after_the_old_one_is_dead_on_disk(self):
+        file = os.path.join(self.world.machine.folder("durable-refresh", 0o700), "token")
+        with open(file, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+            out.write(self.token())
+
+        def refresh():
+            environment = {**ENVIRONMENT, "OPENSHELL_ENDPOINT": f"http://127.0.0.1:{self.gateway.port}", "OPENSHELL_SANDBOX_TOKEN_FILE": file}
+            done = subprocess.run([SUPERVISOR, "debug-rpc", "refresh"], capture_output=True, text=True, env=environment, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.synced_before_the_answer(refresh, TOKEN)
+
+    def test_a_deletion_is_answered_after_it_is_on_disk(self):
+        # The end of the connection's only answer.
+        self.synced_before_the_answer(
+            lambda: self.gateway.must("sandbox", "delete", "durable", "--operator-socket", self.gateway.socket), ANSWERED)

@@ -1,6 +1,7 @@
 // The gateway is killed at random instants while supervisors refresh.  Afterwards no token that an
 // answer had replaced is accepted, and every supervisor has a way on: with its token, or by
 // repeating its refresh.
+#include <atomic>
 #include <random>
 
 #include "program.hpp"
@@ -23,10 +24,10 @@ class Client {
  public:
   Client(std::string id, std::string token) : id_(std::move(id)), token_(std::move(token)) {}
 
-  // Until the gateway does not answer any more.
-  void refresh_on(const Program& program) {
+  // Until the gateway does not answer any more, or `stop`.
+  void refresh_on(const Program& program, const std::atomic<bool>& stop) {
     const auto stub = program.stub();
-    while (refresh(*stub, random_uuid())) {
+    while (!stop && refresh(*stub, random_uuid())) {
     }
   }
 
@@ -96,14 +97,24 @@ std::vector<Client> make_clients(const Program& program) {
   return clients;
 }
 
-// Load until the gateway is killed.
-void kill_under_load(Program& program, std::vector<Client>& clients,
+// Load until the gateway is killed.  Where there is a replica, every other supervisor refreshes
+// there, and the other way round in the next round.
+void kill_under_load(Program& program, const Program* replica, std::vector<Client>& clients,
                      std::chrono::milliseconds after) {
+  static std::size_t round = 0;
+  ++round;
+  std::atomic<bool> stop = false;
   std::vector<std::jthread> threads;
-  for (Client& client : clients)
-    threads.emplace_back([&client, &program] { client.refresh_on(program); });
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    const bool elsewhere = replica != nullptr && (i + round) % 2 == 0;
+    threads.emplace_back([&client = clients[i], &where = elsewhere ? *replica : program, &stop] {
+      client.refresh_on(where, stop);
+    });
+  }
   std::this_thread::sleep_for(after);
-  REQUIRE(program.end(SIGKILL) == 128 + SIGKILL);
+  const int ended = program.end(SIGKILL);
+  stop = true;
+  REQUIRE(ended == 128 + SIGKILL);
 }
 
 }  // namespace
@@ -114,7 +125,7 @@ TEST_CASE(
   const TestDatabase database;
   REQUIRE(wait_for(spawn({"certgen", "--output-dir", directory / "pki"})) == 0);
   const std::string where = TestDatabase::is_postgres() ? database.name() : "";
-  // A replica that is never killed: what it accepts is looked at too.
+  // A replica that is never killed: it carries half of the load, and what it accepts is looked at.
   std::optional<Program> replica;
   if (TestDatabase::is_postgres()) replica.emplace(directory.path(), where, "replica");
   auto program = std::make_unique<Program>(directory.path(), where);
@@ -126,7 +137,8 @@ TEST_CASE(
   std::size_t refreshed = 0;
   for (int round = 0; round < kills(); ++round) {
     CAPTURE(round);
-    kill_under_load(*program, clients, std::chrono::milliseconds(instant(random)));
+    kill_under_load(*program, replica ? &*replica : nullptr, clients,
+                    std::chrono::milliseconds(instant(random)));
     program = std::make_unique<Program>(directory.path(), where);
     for (Client& client : clients) {
       const bool goes_on = client.go_on(*program);

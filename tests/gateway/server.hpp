@@ -1,6 +1,7 @@
 #pragma once
 // The sandboxes' server over real sockets, in this process, and a client's calls.
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include "gateway/rpc/server.hpp"
@@ -53,6 +54,34 @@ inline std::pair<grpc::Status, std::string> refresh(v1::OpenShell::Stub& stub,
   const grpc::Status status =
       stub.RefreshSandboxToken(&context, v1::RefreshSandboxTokenRequest(), &response);
   return {status, response.token()};
+}
+
+// A call whose messages are given as bytes: for services that have no stub here, and for all
+// methods alike.
+inline std::pair<grpc::Status, std::string> raw_call(int port, const std::string& method,
+                                                     const std::string& request,
+                                                     const std::string& token = "") {
+  grpc::GenericStub stub(
+      grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  prepare(context, token);
+  grpc::CompletionQueue queue;
+  const grpc::Slice slice(request);
+  const grpc::ByteBuffer bytes(&slice, 1);
+  const auto reader = stub.PrepareUnaryCall(&context, method, bytes, &queue);
+  reader->StartCall();
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  reader->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  REQUIRE(queue.Next(&tag, &ok));
+  std::vector<grpc::Slice> slices;
+  std::string text;
+  if (status.ok() && response.Dump(&slices).ok())
+    for (const grpc::Slice& part : slices)
+      text.append(reinterpret_cast<const char*>(part.begin()), part.size());
+  return {status, text};
 }
 
 }  // namespace keyward::gateway

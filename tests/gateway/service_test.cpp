@@ -1,6 +1,4 @@
 // What a supervisor tells its gateway, and how often anybody may call.
-#include <grpcpp/generic/generic_stub.h>
-
 #include <algorithm>
 #include <thread>
 
@@ -8,36 +6,6 @@
 
 using namespace keyward;
 using namespace keyward::gateway;
-
-namespace {
-
-// A call whose messages are given as bytes: the standard services have no stub here.
-std::pair<grpc::Status, std::string> raw_call(int port, const std::string& method,
-                                              const std::string& request) {
-  grpc::GenericStub stub(
-      grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  prepare(context, "");
-  grpc::CompletionQueue queue;
-  const grpc::Slice slice(request);
-  const grpc::ByteBuffer bytes(&slice, 1);
-  const auto reader = stub.PrepareUnaryCall(&context, method, bytes, &queue);
-  reader->StartCall();
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  reader->Finish(&response, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  REQUIRE(queue.Next(&tag, &ok));
-  std::vector<grpc::Slice> slices;
-  std::string text;
-  if (status.ok() && response.Dump(&slices).ok())
-    for (const grpc::Slice& part : slices)
-      text.append(reinterpret_cast<const char*>(part.begin()), part.size());
-  return {status, text};
-}
-
-}  // namespace
 
 TEST_CASE("server: the standard health service, and reflection, answer anybody") {
   TestServer gateway;
