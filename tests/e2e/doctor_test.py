@@ -196,6 +196,7 @@ class MachineTest(DoctorCase):
         empty = self.machine.write("doctor-empty.pem", "nothing\n", 0o644)
         self.fault(self.look("--upstream-ca-only", empty), "proxy", "doctor-empty.pem")
         self.fault(self.look("--grant-range", "everywhere"), "grants", "everywhere")
+        self.fault(self.look("--grant-pin", "as.example=sha256/AAAA"), "grants", "as.example")
 
 
 class TokenTest(DoctorCase):

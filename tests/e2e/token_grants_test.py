@@ -218,6 +218,22 @@ class AgentTest(GrantsCase):
         self.told(sandbox, f"{self.place.address} is an internal address")
         self.assertEqual(self.seen(), [[], [], []])
 
+    def test_an_issuer_whose_key_is_pinned(self):
+        """As docs/SPIFFE.md makes a pin, here of the authority of its certificate."""
+        made = 'openssl x509 -in "$0" -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64'
+        pin = subprocess.run(["/bin/sh", "-c", made, self.place.pki.ca], check=True, capture_output=True, text=True).stdout.strip()
+        server, other = ISSUER.removeprefix("https://"), "A" * 43 + "="
+        pinned = self.sandbox("pinned")
+        pinned.grants += ["--grant-pin", f"{server}=sha256/{other}", "--grant-pin", f"{server}=sha256/{pin}"]
+        self.answered(pinned.client().ask(ALPHA), "alpha", "read")
+        pinned.stop()  # they have one user
+        self.seen()
+        closed = self.sandbox("pinned-otherwise")
+        closed.grants += ["--grant-pin", f"{server}=sha256/{other}"]
+        self.refused(closed.client().ask(ALPHA), 502)
+        self.told(closed, "none has a key that is pinned")
+        self.assertEqual(self.seen(), [[], [], []])
+
 
 class CertificateTest(GrantsCase):
     """The X.509-SVID's certificate in place of a JWT-SVID."""
