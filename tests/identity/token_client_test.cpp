@@ -120,18 +120,20 @@ TEST_CASE("token client: connecting has a deadline of its own, which the handsha
 }
 
 TEST_CASE("token client: metadata is JSON by its content type, too") {
-  std::string document;
   std::atomic<bool> json{false};
   HttpService server([&](const std::string& request) {
     if (request.starts_with("POST"))
       return Reply{200, R"({"access_token":"abc","token_type":"Bearer","expires_in":60})",
                    json_type};
-    return Reply{200, document, json ? json_type : "Content-Type: text/html\r\n"};
+    const std::size_t host = request.find("Host: ") + 6;
+    const std::string issuer =
+        "http://" + request.substr(host, request.find("\r\n", host) - host) + "/a";
+    return Reply{200,
+                 R"({"issuer":")" + issuer + R"(","token_endpoint":")" + issuer + R"(/token"})",
+                 json ? json_type : "Content-Type: text/html\r\n"};
   });
-  const std::string issuer = "http://" + server.url().authority() + "/a";
-  document = R"({"issuer":")" + issuer + R"(","token_endpoint":")" + issuer + R"(/token"})";
   Grant grant;
-  grant.issuer = issuer;
+  grant.issuer = "http://" + server.url().authority() + "/a";
   TokenClient client(open_settings(), wall, boot);
   const auto refused = client.ask(grant, Secret("a=b"), nullptr);
   REQUIRE_FALSE(refused.has_value());
