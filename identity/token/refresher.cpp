@@ -37,15 +37,17 @@ void Refresher::run(const std::stop_token& stop) {
       (void)attempt();  // said by note_failure, and due_ is set either way
 }
 
-// Waits a while where it is not; woken early or not, the caller asks again.
+// Waits a while where it is not: then the file is worth a look.
 bool Refresher::is_due(const std::stop_token& stop) {
   std::unique_lock lock(due_mutex_);
-  const milliseconds wait = due_ - deps_.boot.now();
-  if (wait <= milliseconds(0)) return true;
-  due_changed_.wait_for(lock, stop,
-                        std::min(wait, deps_.file != nullptr ? file_watch : longest_wait),
-                        [this, seen = due_] { return due_ != seen; });
-  return false;
+  for (;;) {
+    const milliseconds wait = due_ - deps_.boot.now();
+    if (wait <= milliseconds(0)) return true;
+    const bool moved = due_changed_.wait_for(
+        lock, stop, std::min(wait, deps_.file != nullptr ? file_watch : longest_wait),
+        [this, seen = due_] { return due_ != seen; });
+    if (!moved) return false;
+  }
 }
 
 bool Refresher::replacement_waits() {
