@@ -119,10 +119,10 @@ Task<Answer<>> Session::authorize(Exchange& exchange) {
   co_return ready;
 }
 
-// What a slow body has outlived is not used any more: tokens end, and are withdrawn.
+// What a slow body has outlived is not used any more: tokens end, are withdrawn, and others are
+// bound.
 Task<Answer<>> Session::authorize_anew(Exchange& exchange) {
-  const bool is_signed = exchange.payload.has_value();
-  if (!exchange.bare_request || (!exchange.injection && !is_signed)) co_return Answer<>{};
+  if (!exchange.bare_request) co_return Answer<>{};
   client_.expire_in(limits().idle_timeout);
   forget_injected(exchange);
   exchange.request = std::move(*exchange.bare_request);

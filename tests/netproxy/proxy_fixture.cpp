@@ -241,6 +241,7 @@ void FakeTokens::fail_with(std::optional<Error> error) {
 
 bool FakeTokens::binds(std::string_view host, std::uint16_t) const {
   const std::lock_guard lock(mutex_);
+  ++looked_;
   return host == host_;
 }
 

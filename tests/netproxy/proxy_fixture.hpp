@@ -81,6 +81,7 @@ class FakeTokens final : public TokenSource {
   // The next answer comes from another thread.
   void answer_later() { later_ = true; }
   int asked() const { return asked_; }
+  int looked() const { return looked_; }  // how often whether something is bound
   InjectionPlace last_place();
   int rejections() const { return rejections_; }
 
@@ -95,6 +96,7 @@ class FakeTokens final : public TokenSource {
   std::optional<Error> error_;
   std::atomic<bool> later_{false};
   std::atomic<int> asked_{0}, rejections_{0};
+  mutable std::atomic<int> looked_{0};
   std::jthread helper_;
 };
 

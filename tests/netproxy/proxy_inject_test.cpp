@@ -119,6 +119,18 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: a token that a slow body has outlived i
   CHECK(origin.last_head().find("mine") == std::string::npos);
   CHECK(origin.whole_bodies() == 1);
 
+  // One that is bound meanwhile is as new as any other.
+  tokens.bind("ro.test", {});
+  const int looked = tokens.looked();
+  const std::string unbound = post("/bound");
+  client.write(std::string_view(unbound).substr(0, unbound.size() - 1));
+  for (int i = 0; i < 10'000 && tokens.looked() == looked; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  tokens.bind("up.test", {{"Authorization", "Bearer third"}});
+  client.write("i");
+  CHECK(client.read_answer("POST").starts_with("HTTP/1.1 200 "));
+  CHECK(has(origin.last_head(), "Authorization: Bearer third"));
+
   const auto refused = [&](const std::string& path, const std::function<void()>& meanwhile) {
     CAPTURE(path);
     tokens.fail_with(std::nullopt);
@@ -132,7 +144,7 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: a token that a slow body has outlived i
   refused("/withdrawn", [this] { tokens.bind("ro.test", {}); });
   refused("/under-another-name", [this] { tokens.bind("up.test", {{"X-Api-Key", "k"}}); });
   refused("/ended", [this] { tokens.fail_with(Error{Code::unavailable, "the issuer is away"}); });
-  CHECK(origin.requests() == 1);
+  CHECK(origin.requests() == 2);
 }
 
 TEST_CASE_FIXTURE(ProxyFixture, "inject: keys that a slow body has outlived sign nothing") {
