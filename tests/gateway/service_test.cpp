@@ -23,8 +23,7 @@ TEST_CASE("server: the standard health service, and reflection, answer anybody")
             .first.error_code() == grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_CASE(
-    "server: methods that there are not, and messages that are none, have a code and a text") {
+TEST_CASE("server: methods that there are not, and messages that are none, have a code") {
   TestGateway gateway;
   CallLimits limits{RateLimiter({0, 0}), RateLimiter({1, 6})};
   const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticators,
@@ -50,9 +49,7 @@ TEST_CASE(
   const std::string known = "/openshell.v1.OpenShell/GetSandboxConfig";
   CHECK(call(known, std::string((1 << 20) + 1, 'x')).error_code() ==
         StatusCode::RESOURCE_EXHAUSTED);
-  const grpc::Status undecodable = call(known, "\xff\xff\xff");
-  CHECK(undecodable.error_code() == StatusCode::INTERNAL);
-  CHECK_FALSE(undecodable.error_message().empty());
+  CHECK(call(known, "\xff\xff\xff").error_code() == StatusCode::INTERNAL);
   CHECK(call(known).error_code() == StatusCode::UNAUTHENTICATED);  // it goes on
   // The limit of unauthenticated calls is one for all of them.
   CHECK(call("/a/b").error_code() == StatusCode::UNIMPLEMENTED);

@@ -183,10 +183,11 @@ TEST_CASE("token expiry: a token that was put into the file is taken, whether an
     CHECK(f.events.take() == Names{"token_recovered", "token_refresh_failed"});
   }
   SUBCASE("the gateway is back") {
-    const Secret refreshed = f.next(7200s);
-    f.transport.on_refresh([&] { return RefreshedToken{refreshed.clone(), {}}; });
+    // A copy: the thread may ask after this block.
+    const std::string refreshed(f.next(7200s).reveal());
+    f.transport.on_refresh([refreshed] { return RefreshedToken{Secret(refreshed), {}}; });
     REQUIRE(refresher.refresh_now());
-    CHECK(f.slot.get()->bearer.equals(refreshed.reveal()));
+    CHECK(f.slot.get()->bearer.equals(refreshed));
     CHECK(f.events.take() == Names{"token_recovered"});
   }
   SUBCASE("the gateway refuses that one too") {
