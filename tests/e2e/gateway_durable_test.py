@@ -1,4 +1,5 @@
 """What the gateway answers is on disk before the answer leaves: read from its system calls."""
+import itertools
 import os
 import re
 import subprocess
@@ -31,8 +32,10 @@ def synced(lines, start, end):
 
 
 class GatewayDurableTest(Case):
+    number = itertools.count()
+
     def setUp(self):
-        self.gateway = Gateway(self.world.machine, f"durable-{self._testMethodName}", 17683, options=["--plaintext-loopback"]).start()
+        self.gateway = Gateway(self.world.machine, f"durable-{next(self.number)}", 17683, options=["--plaintext-loopback"]).start()
         self.addCleanup(self.gateway.stop)
         self.gateway.must("sandbox", "create", "durable", "--operator-socket", self.gateway.socket)
 
