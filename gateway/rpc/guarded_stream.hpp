@@ -108,7 +108,7 @@ class GuardedStream : public Reactor {
   // What ails the other end of the stream, not the gateway: told as it is.
   void end_without_peer(const std::string& why) {
     finish([&] {
-      const grpc::Status status(grpc::StatusCode::UNAVAILABLE, why);
+      grpc::Status status(grpc::StatusCode::UNAVAILABLE, why);
       deps_.metrics.count_request(call_.name, status_name(status.error_code()));
       return status;
     });
