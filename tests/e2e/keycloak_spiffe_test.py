@@ -12,7 +12,7 @@ SPIFFE, BEARER = (f"urn:ietf:params:oauth:client-assertion-type:jwt-{kind}" for 
 
 @functools.lru_cache
 def keycloak_of(world):
-    return SpiffeKeycloak(world.machine, world.pki, agent_of(world), 17820).start()
+    return SpiffeKeycloak(world.machine, world.pki, agent_of(world), 17935).start()
 
 
 def claims_of(header):
