@@ -2,7 +2,7 @@
 // is gone with its last owner also where a library has made copies of it (a JSON parser's buffer, a
 // message of gRPC).  Replaces the global operators ([replacement.functions] of the C++ standard).
 //
-// Not with the address sanitizer, which has operators of its own.
+// Not with the sanitizers, which have operators of their own.
 
 #include <malloc.h>
 #include <string.h>

@@ -54,24 +54,27 @@ tl::unexpected<Error> uncovered(const std::string& directory) {
 // A tmpfs of its own for each.
 Result<dev_t> cover_of(const std::string& directory) {
   struct stat status{};
-  if (::stat(directory.c_str(), &status) != 0 || (status.st_mode & 07777) != 0)
+  if (::stat(directory.c_str(), &status) != 0 && errno == EACCES)
+    return fail_errno("mount view: look at " + directory, EACCES);
+  if ((status.st_mode & S_IFMT) != S_IFDIR || (status.st_mode & 07777) != 0)
     return uncovered(directory);
   return status.st_dev;
 }
 
 // Names that appear and go, above a covered directory; and its own end.
-constexpr std::uint32_t changes = IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR;
+constexpr std::uint32_t changes = IN_CREATE | IN_DELETE | IN_MOVE;
 
-Result<> watch_above(const UniqueFd& inotify, std::string directory) {
-  if (::inotify_add_watch(inotify.get(), directory.c_str(), IN_DELETE_SELF | IN_ONLYDIR) < 0)
-    return fail_errno("mount view: watch " + directory);
+bool watch_above(const UniqueFd& inotify, std::string directory) {
+  const auto watch = [&](std::uint32_t events) {
+    return ::inotify_add_watch(inotify.get(), directory.c_str(), events | IN_ONLYDIR) >= 0;
+  };
+  if (!watch(IN_DELETE_SELF)) return false;
   while (directory != "/") {
     const auto slash = directory.find_last_of('/');
     directory = slash == 0 ? "/" : directory.substr(0, slash);
-    if (::inotify_add_watch(inotify.get(), directory.c_str(), changes) < 0)
-      return fail_errno("mount view: watch " + directory);
+    if (!watch(changes)) return false;
   }
-  return {};
+  return true;
 }
 
 }  // namespace
@@ -83,24 +86,27 @@ Result<> verify_hidden(const std::vector<FoundSecret>& secrets) {
 }
 
 Result<HiddenWatch> HiddenWatch::begin(const MountPlan& plan) {
-  UniqueFd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  if (!inotify) return fail_errno("mount view: inotify");
-  HiddenWatch watch(std::move(inotify), plan);
+  HiddenWatch watch(UniqueFd(), plan);
   for (const std::string& directory : plan.covered) {
-    TRY(watch_above(watch.inotify_, directory));
     TRY_ASSIGN(const dev_t device, cover_of(directory));
     watch.covers_.push_back(device);
   }
+  if (plan.covered.empty()) return watch;
+  UniqueFd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  for (const std::string& directory : plan.covered)
+    if (inotify && !watch_above(inotify, directory)) inotify.reset();
+  watch.inotify_ = std::move(inotify);
   return watch;
 }
 
 Result<> HiddenWatch::look() {
   std::array<char, 4096> events{};  // what they say matters less than what is there now
-  while (::read(inotify_.get(), events.data(), events.size()) > 0) {
+  while (inotify_ && ::read(inotify_.get(), events.data(), events.size()) > 0) {
   }
   for (std::size_t i = 0; i < covers_.size(); ++i) {
     const Result<dev_t> now = cover_of(plan_->covered[i]);
-    if (!now || *now != covers_[i]) return uncovered(plan_->covered[i]);
+    const bool out_of_reach = !now && now.error().code == Code::denied;
+    if (!out_of_reach && (!now || *now != covers_[i])) return uncovered(plan_->covered[i]);
   }
   return verify_hidden(plan_->secrets);
 }

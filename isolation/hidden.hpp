@@ -22,9 +22,13 @@ class HiddenWatch {
  public:
   // In the view, once everything is covered.  `plan` outlives it.
   static Result<HiddenWatch> begin(const MountPlan& plan);
-  int fd() const { return inotify_.get(); }  // readable: look()
-  // After something has happened where it matters.  Error: a cover is gone, or no longer ours, even
-  // where nothing can be seen yet.
+  // For poll(2): look() where the descriptor is readable or the time is over.  None is watched, and
+  // -1 is for ever, where nothing is covered.  Users have only so many inotify instances, which
+  // containers share: where there is none left, it is looked every second.
+  int fd() const { return inotify_.get(); }
+  int interval_ms() const { return covers_.empty() || inotify_ ? -1 : 1'000; }
+  // Error: a cover is gone, or no longer ours, even where nothing can be seen yet.  What the caller
+  // may no longer reach, the program may not either.
   Result<> look();
 
  private:

@@ -106,7 +106,8 @@ std::optional<int> reap(pid_t program) {
   for (;;) {
     std::array<pollfd, 3> waiting = {
         {{channel.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}, {hidden.fd(), POLLIN, 0}}};
-    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) ::_exit(own_failure);
+    const int ready = ::poll(waiting.data(), waiting.size(), hidden.interval_ms());
+    if (ready < 0 && errno != EINTR) ::_exit(own_failure);
     if (waiting[0].revents != 0) {
       const Result<Message> message = receive_message(channel.get());
       if (!message) ::_exit(own_failure);
@@ -115,7 +116,7 @@ std::optional<int> reap(pid_t program) {
       if (message->type == MessageType::signal && number)
         ::kill(-program, static_cast<int>(*number));
     }
-    if (waiting[2].revents != 0)
+    if (ready == 0 || waiting[2].revents != 0)
       if (const Result<> still = hidden.look(); !still) fail_and_exit(channel, still.error());
     signalfd_siginfo drained{};
     while (::read(signals.get(), &drained, sizeof drained) > 0) {

@@ -3,6 +3,7 @@
 
 usage: sandbox_test.py DRIVER   (tests/isolation/sandbox_driver.cpp); exit 77 where namespaces are not to be had
 """
+import ctypes
 import os
 import shutil
 import signal
@@ -151,6 +152,44 @@ class Sandbox(unittest.TestCase):
                     self.assertEqual(driver.returncode, 78, errors)
                     self.assertIn("made anew outside", errors)
                     self.assertNotIn("CANARY", out)
+
+    def test_a_cover_is_looked_at_where_no_watch_is_left(self):
+        """A user has only so many inotify instances."""
+        with open("/proc/sys/fs/inotify/max_user_instances", encoding="ascii") as f:
+            most = int(f.read())
+        if most > 900:
+            self.skipTest("too many inotify instances to use them all up")
+        init = ctypes.CDLL(None).inotify_init1
+        taken = [fd for fd in (init(0o2000000) for _ in range(most + 1)) if fd >= 0]
+        try:
+            with tempfile.TemporaryDirectory(dir="/opt") as parent:
+                os.chmod(parent, 0o755)
+                folder = os.path.join(parent, "agent")
+                os.mkdir(folder, 0o755)
+                token = self.secret_in(folder, "CANARY")
+                with subprocess.Popen([DRIVER, *USER, "--hide", token, "--", "sh", "-c", "echo ready; exec sleep 60"], text=True,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as driver:
+                    self.assertEqual(driver.stdout.readline(), "ready\n")
+                    shutil.rmtree(folder)
+                    _, errors = driver.communicate(timeout=30)
+                self.assertEqual(driver.returncode, 78, errors)
+        finally:
+            for fd in taken:
+                os.close(fd)
+
+    def test_a_cover_where_only_its_owner_looks(self):
+        """What happens beside it ends nothing: init, which has no capability left for it, cannot look any more, nor can the program."""
+        with tempfile.TemporaryDirectory(dir="/opt") as parent:
+            os.chown(parent, 4711, 4711)
+            folder = os.path.join(parent, "agent")
+            os.mkdir(folder, 0o755)
+            token = self.secret_in(folder, "CANARY")
+            with subprocess.Popen([DRIVER, *USER, "--hide", token, "--", "sh", "-c", f"echo ready; sleep 1; cat {token}; exit 7"], text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as driver:
+                self.assertEqual(driver.stdout.readline(), "ready\n")
+                self.secret_in(parent, "beside")
+                out, errors = driver.communicate(timeout=30)
+            self.assertEqual((driver.returncode, out), (7, ""), errors)
 
     def test_a_hidden_path_must_exist(self):
         done = run("true", options=("--hide", "/opt/none/such"))
