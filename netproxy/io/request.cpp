@@ -105,7 +105,9 @@ Task<Answer<>> Session::admit(Exchange& exchange) {
   identify_client(exchange.policy.get());
   Answer<> ready = decide(exchange, origin_);
   if (!ready) co_return ready;
-  if (exchange.request.framing == Framing::length) exchange.bare_request = exchange.request;
+  // Larger bodies are not waited for.
+  if (exchange.request.framing == Framing::length && exchange.request.content_length <= buffer_size)
+    exchange.bare_request = exchange.request;
   co_return co_await authorize(exchange);
 }
 
