@@ -11,9 +11,13 @@ class HashCheck final : public BodyCheck {
  public:
   explicit HashCheck(std::string declared) : declared_(std::move(declared)) {}
   void content(std::string_view bytes) override { hash_.update(bytes); }
-  Result<> finish() override {
-    if (hex(hash_.finish()) == declared_) return {};
-    return fail(Code::invalid, "the body's SHA-256 is not the one in x-amz-content-sha256");
+  S3Result<> finish() override {
+    std::string computed = hex(hash_.finish());
+    if (computed == declared_) return {};
+    return tl::unexpected(S3Error{S3Code::x_amz_content_sha256_mismatch,
+                                  "the body's SHA-256 is not the one in x-amz-content-sha256",
+                                  {{"ClientComputedContentSHA256", declared_},
+                                   {"S3ComputedContentSHA256", std::move(computed)}}});
   }
 
  private:
@@ -24,15 +28,13 @@ class HashCheck final : public BodyCheck {
 class TrailerCheck final : public BodyCheck {
  public:
   explicit TrailerCheck(const AwsChunkedBody& body) : check_(body, std::nullopt) {}
-  void content(std::string_view bytes) override { (void)check_.update(bytes); }
-  Result<> finish() override {
-    const auto agreed = check_.finish();
-    if (!agreed) return fail(Code::invalid, agreed.error().message);
-    return {};
-  }
+  void content(std::string_view bytes) override { state_ = check_.update(bytes); }
+  S3Result<> so_far() const override { return state_; }
+  S3Result<> finish() override { return check_.finish(); }
 
  private:
   AwsChunkedCheck check_;
+  S3Result<> state_;
 };
 
 }  // namespace

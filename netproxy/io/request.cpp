@@ -95,6 +95,7 @@ std::unique_ptr<Upload> Session::make_upload(Exchange& exchange) {
   const RequestHead nothing_to_come;
   const RequestHead& coming = exchange.body ? nothing_to_come : exchange.request;
   auto upload = std::make_unique<PlainUpload>(client_, inbox_, coming, std::move(check));
+  if (exchange.payload && exchange.payload->at_s3) upload->speak_s3(exchange.asked_path);
   if (exchange.injection && !exchange.injection->headers.empty()) upload->forbid_trailers();
   return upload;
 }

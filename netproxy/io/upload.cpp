@@ -18,16 +18,21 @@ void PlainUpload::forget_gathered() {
   ready_ = 0;
 }
 
+tl::unexpected<Problem> PlainUpload::refused(const S3Error& error) const {
+  if (s3_resource_) return tl::unexpected(refused_by_s3(error, *s3_resource_));
+  return tl::unexpected(broken_body({Code::invalid, error.message}));
+}
+
 Answer<> PlainUpload::judge() {
   const auto taken = framing_.take(inbox_.view().substr(ready_), check_.get());
   if (!taken) return tl::unexpected(broken_body(taken.error()));
   ready_ += *taken;
-  if (!framing_.done() || judged_) return {};
+  if (judged_) return {};
   if (check_) {
-    const Result<> agreed = check_->finish();
-    if (!agreed) return tl::unexpected(broken_body(agreed.error()));
+    const S3Result<> agreed = framing_.done() ? check_->finish() : check_->so_far();
+    if (!agreed) return refused(agreed.error());
   }
-  judged_ = true;
+  judged_ = framing_.done();
   return {};
 }
 

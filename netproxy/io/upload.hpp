@@ -40,6 +40,8 @@ class PlainUpload final : public Upload {
   PlainUpload(Stream& client, Inbox& inbox, const RequestHead& head,
               std::unique_ptr<BodyCheck> check);
   void forbid_trailers() { framing_.forbid_trailers(); }
+  // What is wrong with the body is told as S3 tells it.
+  void speak_s3(std::string resource) { s3_resource_ = std::move(resource); }
 
   Task<Answer<>> gather() override;
   bool has_waited() const override { return has_waited_; }
@@ -51,6 +53,7 @@ class PlainUpload final : public Upload {
 
  private:
   Answer<> judge();  // looks at what has arrived
+  tl::unexpected<Problem> refused(const S3Error& error) const;
   Task<Answer<>> receive();
   Task<Answer<>> forward(Stream& upstream, std::string_view bytes);
   Task<Answer<>> send_front(Stream& upstream);
@@ -59,6 +62,7 @@ class PlainUpload final : public Upload {
   Inbox& inbox_;
   BodyFraming framing_;
   std::unique_ptr<BodyCheck> check_;
+  std::optional<std::string> s3_resource_;
   bool waits_for_continue_;
   bool has_waited_ = false;
   bool judged_ = false;    // the check has agreed

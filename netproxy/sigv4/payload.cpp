@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "netproxy/sigv4/aws_chunked.hpp"
+#include "netproxy/sigv4/canonical.hpp"
 #include "netproxy/sigv4/signer.hpp"
 
 namespace keyward::netproxy {
@@ -37,9 +38,7 @@ Result<Payload> choose_chunked(const RequestHead& head, AwsChunkedForm form,
                  std::move(*body)};
 }
 
-}  // namespace
-
-Result<Payload> choose_payload(const RequestHead& head, std::string_view service) {
+Result<Payload> choose(const RequestHead& head, std::string_view service) {
   const std::size_t count = count_headers(head.headers, "x-amz-content-sha256");
   if (count == 0) return choose_without_value(head);
   if (count > 1) return fail(Code::invalid, "more than one x-amz-content-sha256");
@@ -62,6 +61,14 @@ Result<Payload> choose_payload(const RequestHead& head, std::string_view service
     return fail(Code::invalid,
                 "x-amz-content-sha256 is that of an empty body, but the request has one");
   return Payload{PayloadMode::hex_hash, value};
+}
+
+}  // namespace
+
+Result<Payload> choose_payload(const RequestHead& head, std::string_view service) {
+  TRY_ASSIGN(Payload payload, choose(head, service));
+  payload.at_s3 = !path_style_of(service).encode_again;
+  return payload;
 }
 
 }  // namespace keyward::netproxy

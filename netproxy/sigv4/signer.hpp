@@ -48,6 +48,7 @@ struct Payload {
   PayloadMode mode = PayloadMode::empty;
   std::string hash;  // the value of x-amz-content-sha256 that is signed and sent
   std::optional<AwsChunkedBody> chunked = std::nullopt;  // what the head declares of such a body
+  bool at_s3 = false;                                    // its clients know the errors of S3
 };
 
 // Refuses what Keyward does not serve: other STREAMING-* values, free text, an absent value with a

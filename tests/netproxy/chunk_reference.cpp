@@ -169,6 +169,10 @@ Piped pipe_through(ChunkPipe& pipe, std::string_view body, std::size_t piece) {
   Piped piped;
   while (!body.empty()) {
     const auto taken = pipe.take(body.substr(0, piece));
+    if (taken && pipe.done() && *taken < body.size()) {  // the end waits until nothing follows it
+      piped.verdict = s3_fail(S3Code::incomplete_body, "bytes follow the end");
+      return piped;
+    }
     piped.most_ready = std::max(piped.most_ready, pipe.ready().size());
     piped.sent += pipe.ready();
     pipe.sent();
