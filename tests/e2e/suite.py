@@ -1,6 +1,8 @@
 """Finds the modules *_test.py, runs their cases one by one against one shared World and tells the report."""
+import atexit
 import faulthandler
 import fcntl
+import functools
 import glob
 import importlib
 import os
@@ -100,30 +102,51 @@ def cases():
             yield from group
 
 
-def run(report, everything):
-    signal.signal(signal.SIGALRM, on_alarm)
+def chosen_of(report, everything):
+    return [case for case in cases() if (everything or not case.slow) and report.wants(name_of(case))]
+
+
+@functools.cache
+def alone():
+    """Two runs on one machine would meet in the sandbox's default uid, which the supervisor rightly refuses: the second waits."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_term)
-    chosen = [case for case in cases() if (everything or not case.slow) and report.wants(name_of(case))]
+    lock = open("/run/lock/keyward-e2e.lock", "w", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+@functools.cache
+def begin(kind):
+    atexit.register(kind.end)
+    kind.begin()
+
+
+def begin_beside(report, everything):
+    """Begins what run() will collect; other groups of tests may run in between."""
+    kinds = {type(case) for case in chosen_of(report, everything) if isinstance(case, Beside)}
+    if kinds and os.geteuid() == 0:
+        alone()
+        for kind in kinds:
+            begin(kind)
+
+
+def run(report, everything):
+    signal.signal(signal.SIGALRM, on_alarm)
+    chosen = chosen_of(report, everything)
     if not chosen:
         return
     if os.geteuid() != 0:
         for case in chosen:
             report.skipped(name_of(case), 0.0, "needs root: network namespaces and a real sandbox")
         return
-    # Two runs on one machine would meet in the sandbox's default uid, which the supervisor rightly refuses: the second waits.
-    alone = open("/run/lock/keyward-e2e.lock", "w", encoding="utf-8")
-    fcntl.flock(alone, fcntl.LOCK_EX)
+    alone()
+    begin_beside(report, everything)
     chosen.sort(key=lambda case: isinstance(case, Beside))
-    beside = {type(case) for case in chosen if isinstance(case, Beside)}
     world = World()
     Case.world = world
     try:
-        for kind in beside:
-            kind.begin()
         for case in chosen:
             case.run(Outcome(report))
     finally:
-        for kind in beside:
-            kind.end()
         world.close()

@@ -1,4 +1,5 @@
 """The groups of tests, in the order in which they run: what is quick and tells most comes first."""
+import concurrent.futures
 import glob
 import json
 import os
@@ -60,14 +61,15 @@ class Gates:
 
 
 class Fuzz:
-    """Each libFuzzer target runs its seeds and then a little longer."""
+    """Each libFuzzer target runs its seeds and then a little longer; one target per processor at a time."""
     name = "fuzz"
 
     def run(self, report):
         if not was_built(report, "fuzz", "fuzz"):
             return
         seconds = "120" if ALL else "5"
-        for program in sorted(glob.glob(os.path.join(ROOT, "build-fuzz/tests/fuzz/*_fuzz"))):
+
+        def fuzz(program):
             target = os.path.basename(program).removesuffix("_fuzz")
             fresh = os.path.join(ROOT, "build-fuzz/corpus", target)
             os.makedirs(fresh, exist_ok=True)
@@ -76,6 +78,19 @@ class Fuzz:
                        "-error_exitcode=1",  # its own 77 would mean a skipped test
                        f"-artifact_prefix={ROOT}/build-fuzz/", fresh] + ([seeds] if os.path.isdir(seeds) else [])
             run_test(report, f"fuzz.{target}", command, timeout=600, env=SANITIZER_ENV)
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fuzz, sorted(glob.glob(os.path.join(ROOT, "build-fuzz/tests/fuzz/*_fuzz")))))
+
+
+class BesideEndToEnd:
+    """What lasts long and needs little begins here, and is collected by EndToEnd."""
+    name = "e2e"
+
+    def run(self, report):
+        if "release" in BUILT and not report.listing:
+            from e2e import suite
+            suite.begin_beside(report, ALL)
 
 
 class EndToEnd:
@@ -101,7 +116,8 @@ class Script:
 
 
 def in_order():
-    groups = [MesonTests("unit"), Gates(), MesonTests("netns"), MesonTests("isolation"), MesonTests("escape"), Fuzz(), EndToEnd(),
+    groups = [MesonTests("unit"), Gates(), MesonTests("netns"), MesonTests("isolation"), MesonTests("escape"),
+              BesideEndToEnd(), Fuzz(), EndToEnd(),
               Script("quickstart", "tests/e2e/quickstart_check.sh"),
               Script("token-grant-demo", "tests/e2e/token_grant_demo_check.sh")]
     if ALL:
