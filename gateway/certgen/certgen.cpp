@@ -3,25 +3,18 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "gateway/certgen/bundle.hpp"
 #include "gateway/certgen/certificates.hpp"
+#include "gateway/certgen/staging.hpp"
 #include "identity/jwt/keys.hpp"
 
 namespace keyward::gateway {
 namespace {
-
-namespace fs = std::filesystem;
-
-struct File {
-  std::string path;  // relative
-  Secret content;
-  bool secret;
-};
 
 struct Group {
   const char* label;
@@ -54,24 +47,14 @@ Result<Presence> presence_of(const std::string& directory, const Group& group) {
                                  missing + "; restore them, or remove the others and run again");
 }
 
-Result<> make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0) return {};
-  if (errno != EEXIST) return fail_errno(path);
-  struct stat status{};
-  if (::lstat(path.c_str(), &status) != 0) return fail_errno(path);
-  if (!S_ISDIR(status.st_mode)) return fail(Code::invalid, path + ": is not a directory");
-  if ((status.st_mode & 022) != 0)
-    return fail(Code::denied, path + ": group or others can write to it; run: chmod go-w " + path);
-  return {};
-}
-
-void take(std::vector<File>& files, const std::string& certificate, const std::string& key,
+void take(std::vector<StagedFile>& files, const std::string& certificate, const std::string& key,
           CertifiedKey pair) {
   files.push_back({certificate, Secret(pair.certificate_pem), false});
   files.push_back({key, std::move(pair.key_pem), true});
 }
 
-Result<> add_tls(std::vector<File>& files, const std::vector<std::string>& names, TimePoint now) {
+Result<> add_tls(std::vector<StagedFile>& files, const std::vector<std::string>& names,
+                 TimePoint now) {
   TRY_ASSIGN(TlsBundle made, make_tls_bundle(names, now));
   take(files, "ca.crt", "ca.key", std::move(made.ca));
   take(files, "server/tls.crt", "server/tls.key", std::move(made.server));
@@ -79,23 +62,11 @@ Result<> add_tls(std::vector<File>& files, const std::vector<std::string>& names
   return {};
 }
 
-void add_jwt(std::vector<File>& files) {
+void add_jwt(std::vector<StagedFile>& files) {
   const identity::SigningKey key = identity::generate_signing_key();
   files.push_back({"jwt/signing.pem", identity::private_key_pem(key), true});
   files.push_back({"jwt/public.pem", Secret(identity::public_key_pem(key.public_key)), false});
   files.push_back({"jwt/kid", Secret(key.kid), false});
-}
-
-// Each file appears whole or not at all; a crash between two files leaves a set that the next run
-// calls incomplete, and that `gateway serve` refuses.
-Result<> write_files(const std::string& directory, const std::vector<File>& files) {
-  TRY(make_directory(directory));
-  for (const File& file : files) {
-    const std::string path = directory + "/" + file.path;
-    TRY(make_directory(fs::path(path).parent_path().string()));
-    TRY(create_file(path, file.content.reveal(), file.secret ? 0600 : 0644));
-  }
-  return {};
 }
 
 Result<CertifiedKey> read_ca(const std::string& directory) {
@@ -122,23 +93,28 @@ Result<std::vector<std::string>> generate_user(const CertgenOptions& options, Ti
   TRY_ASSIGN(CertifiedKey user, make_client(ca, {options.user, {std::string(unit)}}, now));
   const std::string directory = "users/" + options.user;
   const std::string certificate = directory + "/tls.crt", key = directory + "/tls.key";
-  std::vector<File> files;
+  std::vector<StagedFile> files;
   take(files, certificate, key, std::move(user));
+  std::optional<Staging> staging;
   if (!options.dry_run) {
-    TRY(make_directory(options.output_dir + "/users"));
-    TRY(write_files(options.output_dir, files));
+    TRY_ASSIGN(staging, Staging::open(options.output_dir));
+  }
+  for (const StagedFile& file : files)
+    if (exists(options.output_dir + "/" + file.path))
+      return fail(Code::exists, options.output_dir + "/" + file.path + ": is there already");
+  if (staging) {
+    TRY(staging->stage(files));
+    TRY(staging->move_in());
   }
   return std::vector<std::string>{"create " + certificate, "create " + key};
 }
 
-// The key first: a crash in between leaves a pair that does not belong together, which the server
-// refuses; running certgen again finds the name still missing and repairs it.
-Result<> reissue_server(const std::string& directory, const std::vector<std::string>& names,
-                        TimePoint now) {
+Result<> add_server(std::vector<StagedFile>& files, const std::string& directory,
+                    const std::vector<std::string>& names, TimePoint now) {
   TRY_ASSIGN(const CertifiedKey ca, read_ca(directory));
-  TRY_ASSIGN(const CertifiedKey server, make_server(ca, names, now));
-  TRY(replace_file(directory + "/server/tls.key", server.key_pem.reveal(), 0600));
-  return replace_file(directory + "/server/tls.crt", server.certificate_pem, 0644);
+  TRY_ASSIGN(CertifiedKey server, make_server(ca, names, now));
+  take(files, "server/tls.crt", "server/tls.key", std::move(server));
+  return {};
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -153,6 +129,10 @@ class Generator {
 
   Result<std::vector<std::string>> run() {
     TRY_ASSIGN(names_, all_server_names(options_.server_names));
+    std::optional<Staging> staging;
+    if (!options_.dry_run) {
+      TRY_ASSIGN(staging, Staging::open(options_.output_dir));
+    }
     TRY(plan(jwt_group, [this]() -> Result<> {
       add_jwt(files_);
       return {};
@@ -165,7 +145,10 @@ class Generator {
       }));
       TRY(plan_names());
     }
-    if (!options_.dry_run && !files_.empty()) TRY(write_files(options_.output_dir, files_));
+    if (staging && !files_.empty()) {
+      TRY(staging->stage(files_));
+      TRY(staging->move_in());
+    }
     return std::move(lines_);
   }
 
@@ -191,13 +174,13 @@ class Generator {
     for (const std::string& name : present)
       add_server_name(names_, name);  // what it was good for stays
     lines_.push_back("re-issue server/tls.crt (same CA), for: " + joined(missing));
-    return options_.dry_run ? Result<>() : reissue_server(options_.output_dir, names_, now_);
+    return add_server(files_, options_.output_dir, names_, now_);
   }
 
   const CertgenOptions& options_;
   TimePoint now_;
   std::vector<std::string> names_, lines_;
-  std::vector<File> files_;
+  std::vector<StagedFile> files_;
 };
 
 }  // namespace

@@ -99,6 +99,14 @@ Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& 
   return principal;
 }
 
+void refuse_unread(const ServiceDeps& deps, const grpc::ServerContextBase& context,
+                   const std::string& method, const Error& why) {
+  const Result<Principal> caller = authenticate(deps, context, method.c_str());
+  if (!within_limits(deps, caller, context)) return;
+  deps.audit.record({method, caller ? caller_of(*caller) : "anonymous", "",
+                     caller ? &why : &caller.error(), "", address_of_peer(context.peer())});
+}
+
 grpc::Status end_call(const ServiceDeps& deps, const Call& call, const Result<>& done) {
   const grpc::Status status = done ? grpc::Status::OK : to_status(done.error());
   deps.metrics.count_request(call.name, status_name(status.error_code()));

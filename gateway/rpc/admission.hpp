@@ -20,6 +20,17 @@ struct Call {
   std::string target{};   // what else it is about, for the audit record only
 };
 
+constexpr std::size_t message_limit = 1 << 20;  // bytes; the wire contract's
+
+// gRPC takes somewhat larger ones, so that who sends them is known and leaves a record.
+template <class Message>
+Result<> check_size(const Message& message) {
+  const std::size_t size = message.ByteSizeLong();
+  if (size <= message_limit) return {};
+  return fail(Code::exhausted, "the message has " + std::to_string(size) + " bytes, the limit is " +
+                                   std::to_string(message_limit));
+}
+
 // "" where the client sent none.
 std::string_view metadata_of(const grpc::ServerContextBase& context, const char* name);
 
@@ -30,6 +41,10 @@ Result<Principal> authenticate(const ServiceDeps& deps, const grpc::ServerContex
                                const char* method);
 Result<Principal> admit(const ServiceDeps& deps, const grpc::ServerContextBase& context,
                         const Call& call);
+
+// A request whose message no handler gets to see, for this reason: limits and one audit record.
+void refuse_unread(const ServiceDeps& deps, const grpc::ServerContextBase& context,
+                   const std::string& method, const Error& why);
 
 // One of the calls that the caller's address may make without a valid token; an error: there is
 // none left.

@@ -35,6 +35,7 @@ class LogStream final : public GuardedStream<grpc::ServerReadReactor<v1::PushSan
 
  private:
   Result<> take() {
+    TRY(check_size(batch_));
     const std::string& id = batch_.sandbox_id();
     // As OpenShell's gateway does: skipped.
     if (id.empty())

@@ -13,12 +13,12 @@
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "gateway/rpc/admission.hpp"
 #include "gateway/rpc/server.hpp"
 
 namespace keyward::gateway {
 namespace {
 
-constexpr int message_limit = 1 << 20;  // bytes
 constexpr int backlog = 16;
 constexpr std::chrono::seconds farewell{2};
 
@@ -117,7 +117,7 @@ class OperatorServer final : public RunningServer {
   Result<> start() {
     if (!stop_) return fail_errno("--operator-socket: eventfd");
     grpc::ServerBuilder builder;
-    builder.SetMaxReceiveMessageSize(message_limit);
+    builder.SetMaxReceiveMessageSize(static_cast<int>(message_limit));
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_) return fail(Code::internal, "--operator-socket: the server does not start");

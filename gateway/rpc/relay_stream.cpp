@@ -71,6 +71,7 @@ class RelayEnd : public GuardedStream<grpc::ServerBidiReactor<Frame, Frame>> {
   }
 
   Result<> take_data(Relay& relay) {
+    TRY(check_size(incoming_));
     if (incoming_.has_init()) return fail(Code::invalid, "init is the first frame only");
     if (incoming_.data().empty() || incoming_.data().size() > frame_limit)
       return fail(Code::invalid, "a frame has 1 to 65536 bytes of data");

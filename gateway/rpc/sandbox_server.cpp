@@ -5,11 +5,12 @@
 
 #include "gateway/rpc/server.hpp"
 #include "gateway/rpc/unknown_methods.hpp"
+#include "gateway/rpc/unreadable_requests.hpp"
 
 namespace keyward::gateway {
 namespace {
 
-constexpr int message_limit = 1 << 20;             // bytes; the wire contract's
+constexpr int received_limit = 4 << 20;  // bytes of a message; what is served is less: check_size
 constexpr std::size_t memory_limit = 64ULL << 20;  // bytes for all connections' buffers
 constexpr int thread_limit = 256;  // calls at the same time, about; more are refused
 constexpr std::chrono::seconds farewell{2};
@@ -39,7 +40,7 @@ class SandboxServer final : public RunningServer {
 
 // Supervisors ping every 10 s, idle or not: gRPC's defaults would answer with GOAWAY.
 void set_limits(grpc::ServerBuilder& builder, std::chrono::milliseconds ping_tolerance) {
-  builder.SetMaxReceiveMessageSize(message_limit);
+  builder.SetMaxReceiveMessageSize(received_limit);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              static_cast<int>(ping_tolerance.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -84,6 +85,9 @@ Result<std::unique_ptr<RunningServer>> start_sandbox_server(const SandboxServerS
   for (const auto& service : services) builder.RegisterService(service.get());
   auto unknown = std::make_unique<UnknownMethods>(deps);
   builder.RegisterCallbackGenericService(unknown.get());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> watchers;
+  watchers.push_back(std::make_unique<UnreadableRequests>(deps));
+  builder.experimental().SetInterceptorCreators(std::move(watchers));
   auto server = builder.BuildAndStart();
   if (!server || port == 0)
     return fail(Code::unavailable,

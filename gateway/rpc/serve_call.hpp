@@ -14,6 +14,10 @@ class Serving {
   template <class Request, class Response>
   grpc::Status by(Result<> (*handler)(const CallContext&, const Request&, Response&),
                   const Request& request, Response& response) {
+    if (const Result<> fits = check_size(request); !fits) {
+      refuse_unread(deps_, context_, call_.name, fits.error());
+      return end_call(deps_, call_, fits);
+    }
     const Result<Principal> caller = admit(deps_, context_, call_);
     if (!caller) return end_call(deps_, call_, tl::unexpected(caller.error()));
     return end_call(deps_, call_, handler({deps_, *caller, context_}, request, response));

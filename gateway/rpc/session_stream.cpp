@@ -60,6 +60,7 @@ class SessionStream final : public Base, public SessionPeer {
   }
 
   Result<> take() {
+    TRY(check_size(incoming_));
     if (!is_admitted()) return take_hello();
     TRY(count_frame());
     TRY(check_again());

@@ -3,8 +3,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "gateway/certgen/certificates.hpp"
+#include "gateway/certgen/staging.hpp"
 #include "identity/jwt/keys.hpp"
 #include "support.hpp"
 
@@ -119,4 +122,66 @@ TEST_CASE("certgen: names that are none are refused before anything is written")
     CHECK_FALSE(generate_files(options, TestClock().time));
     CHECK_FALSE(std::filesystem::exists(options.output_dir));
   }
+}
+
+TEST_CASE("certgen: a run that ended in the middle leaves nothing, or all of it to the next run") {
+  TestDirectory directory;
+  const std::string out = directory / "pki";
+  const TimePoint now = TestClock().time;
+  REQUIRE(generate_files(into(directory / "other"), now));
+  std::vector<StagedFile> whole;
+  for (const std::string file : all_files)
+    whole.push_back({file, Secret(slurp(directory / "other/" + file)), file.ends_with("key")});
+  SUBCASE("before its set was complete") {
+    std::filesystem::create_directories(out + "/.certgen.unfinished/server");
+    std::ofstream(out + "/.certgen.unfinished/ca.crt") << "half";
+    REQUIRE(generate_files(into(out), now));
+    CHECK(everything(out) != everything(directory / "other"));
+  }
+  SUBCASE("after that") {
+    REQUIRE(Staging::open(out)->stage(whole));
+    CHECK_FALSE(std::filesystem::exists(out + "/ca.crt"));
+    REQUIRE(generate_files(into(out), now));
+    CHECK(everything(out) == everything(directory / "other"));
+  }
+  SUBCASE("between two files") {
+    REQUIRE(Staging::open(out)->stage(whole));
+    std::filesystem::create_directory(out + "/server");
+    std::filesystem::rename(out + "/.certgen.complete/server/tls.key", out + "/server/tls.key");
+    REQUIRE(generate_files(into(out), now));
+    CHECK(everything(out) == everything(directory / "other"));
+  }
+  SUBCASE("where a file cannot be written") {
+    whole.push_back({std::string(300, 'x'), Secret("too long a name"), true});
+    auto staging = Staging::open(out);
+    REQUIRE(staging);
+    CHECK_FALSE(staging->stage(whole));
+    REQUIRE(staging->move_in());
+    CHECK(std::filesystem::is_empty(out));
+    return;
+  }
+  std::size_t entries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(out)) {
+    CHECK_FALSE(entry.path().filename().string().starts_with("."));
+    ++entries;
+  }
+  CHECK(entries == 6);
+}
+
+TEST_CASE("certgen: two runs at once do not mix, and a user's certificate is not replaced") {
+  TestDirectory directory;
+  CertgenOptions options = into(directory / "pki");
+  REQUIRE(generate_files(options, TestClock().time));
+  {
+    const auto other = Staging::open(options.output_dir);
+    REQUIRE(other);
+    const auto refused = generate_files(options, TestClock().time);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::unavailable);
+  }
+  options.user = "alice";
+  REQUIRE(generate_files(options, TestClock().time));
+  const std::string first = slurp(options.output_dir + "/users/alice/tls.crt");
+  CHECK(generate_files(options, TestClock().time).error().code == Code::exists);
+  CHECK(slurp(options.output_dir + "/users/alice/tls.crt") == first);
 }

@@ -25,7 +25,7 @@ TEST_CASE("server: the standard health service, and reflection, answer anybody")
 
 TEST_CASE("server: methods that there are not, and messages that are none, have a code") {
   TestGateway gateway;
-  CallLimits limits{RateLimiter({0, 0}), RateLimiter({1, 6})};
+  CallLimits limits{RateLimiter({0, 0}), RateLimiter({1, 8})};
   const ServiceDeps deps{*gateway.store, gateway.issuer, gateway.authenticators,
                          *gateway.audit, gateway.clock,  gateway.metrics,
                          limits,         gateway.logs,   gateway.sessions};
@@ -47,9 +47,30 @@ TEST_CASE("server: methods that there are not, and messages that are none, have 
   CHECK(call("/" + std::string(10'000, 'x') + "/y").error_code() == StatusCode::UNIMPLEMENTED);
   CHECK(trail().size() - before < 1000);
   const std::string known = "/openshell.v1.OpenShell/GetSandboxConfig";
-  CHECK(call(known, std::string((1 << 20) + 1, 'x')).error_code() ==
+  struct Unserved {
+    std::string message;
+    StatusCode code;
+    const char* reason;
+  };
+  const std::string large = "\x0a\x84\x80\x40" + std::string((1 << 20) + 4, 'x');  // field 1
+  for (const Unserved& unserved :
+       {Unserved{large, StatusCode::RESOURCE_EXHAUSTED, "the message has 1048584 bytes"},
+        Unserved{"\xff\xff\xff", StatusCode::INTERNAL, "none of this method's"}}) {
+    for (const auto& [token, caller] :
+         {std::pair(std::string(), std::string("anonymous")),
+          std::pair(gateway.token(gateway.a), "sandbox:" + gateway.a.id)}) {
+      const std::size_t recorded = trail().size();
+      CHECK(raw_call(server->port(), known, unserved.message, token).first.error_code() ==
+            unserved.code);
+      const std::string record = trail().substr(recorded);
+      CHECK(std::count(record.begin(), record.end(), '\n') == 1);
+      CHECK(record.find("\"operation\":\"GetSandboxConfig\"") != std::string::npos);
+      CHECK(record.find(caller) != std::string::npos);
+      CHECK(record.find(unserved.reason) != std::string::npos);
+    }
+  }
+  CHECK(call(known, std::string((4 << 20) + 1, 'x')).error_code() ==
         StatusCode::RESOURCE_EXHAUSTED);
-  CHECK(call(known, "\xff\xff\xff").error_code() == StatusCode::INTERNAL);
   CHECK(call(known).error_code() == StatusCode::UNAUTHENTICATED);  // it goes on
   // The limit of unauthenticated calls is one for all of them.
   CHECK(call("/a/b").error_code() == StatusCode::UNIMPLEMENTED);
