@@ -69,8 +69,8 @@ class Supervisor {
   }
 
   Result<> start() {
-    TRY_ASSIGN(session_,
-               GatewaySession::start({settings_, Secret(), policy_, credentials_, clock_}));
+    TRY_ASSIGN(session_, GatewaySession::start(
+                             {settings_, Secret(), policy_, credentials_, grants_, clock_}));
     jti_ = session_->token()->jti;
     return {};
   }
@@ -98,6 +98,7 @@ class Supervisor {
   GatewaySettings settings_;
   Snapshot<netproxy::Policy> policy_;
   Snapshot<netproxy::Credentials> credentials_;
+  TokenGrants grants_{settings_.grants, clock_};
   std::unique_ptr<GatewaySession> session_;
   std::string jti_;
   long refreshes_ = 0;
