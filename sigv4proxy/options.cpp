@@ -44,8 +44,15 @@ void declare_target(CLI::App& app, Options& options) {
   app.add_option("--upstream-url-scheme", options.scheme, "http | https, with --host")
       ->check(CLI::IsMember({"http", "https"}))
       ->needs(host);
+  auto* any = app.add_flag("--any-aws-host", options.any_aws_host,
+                           "proxy each request to the AWS endpoint that its Host header names, "
+                           "over https: whoever reaches the port can use all of AWS with the "
+                           "proxy's keys")
+                  ->excludes(forward)
+                  ->excludes(host);
   app.add_option("--sign-host", options.sign_host,
-                 "Host header to send and to sign (default: the URL's)");
+                 "Host header to send and to sign (default: the URL's)")
+      ->excludes(any);
   app.add_option("--service,-s,--name", options.service,
                  "service to sign for (default: what the host's name says)");
   app.add_option("--region,-r", options.region,
@@ -165,7 +172,7 @@ Result<std::variant<Options, AskedText>> parse_options(const std::vector<std::st
   } catch (const CLI::ParseError& error) {
     return fail(Code::invalid, std::string(error.what()) + " (see sigv4-proxy --help)");
   }
-  if (options.forward_to.empty() && options.host.empty())
+  if (options.forward_to.empty() && options.host.empty() && !options.any_aws_host)
     return fail(Code::invalid, "--forward-to URL is missing (see sigv4-proxy --help)");
   return options;
 }

@@ -17,6 +17,7 @@ struct Options {
   std::string forward_to;        // URL, its path is put before every request's
   std::string host;              // instead of forward_to: host[:port] to proxy to
   std::string scheme = "https";  // with host
+  bool any_aws_host = false;     // instead of both: each request's own
   std::string sign_host;         // the Host header that is sent and signed
   // As whom
   std::string service, region, role_arn;

@@ -90,8 +90,28 @@ Result<std::string> upstream_trust(const Options& options, bool secure) {
   return pem;
 }
 
-GateSettings gate_settings(const Options& options, Upstream upstream, Rewriting rewriting) {
-  return {std::move(upstream),
+// Where to, and in which region STS is asked.
+struct Way {
+  Upstream upstream;
+  std::shared_ptr<AwsHosts> hosts;
+  std::string region;
+};
+
+Result<Way> choose_way(const Options& options, const std::string& configured_region) {
+  Way way;
+  if (options.any_aws_host) {
+    way.hosts = std::make_shared<AwsHosts>(options, configured_region);
+    way.region = options.region.empty() ? configured_region : options.region;
+    return way;
+  }
+  TRY_ASSIGN(way.upstream, choose_upstream(options, configured_region));
+  way.region = way.upstream.target.region;
+  return way;
+}
+
+GateSettings gate_settings(const Options& options, Way way, Rewriting rewriting) {
+  return {std::move(way.upstream),
+          std::move(way.hosts),
           std::move(rewriting),
           std::size_t{options.hold_kib} * 1024,
           seconds(options.signature_lifetime),
@@ -124,11 +144,17 @@ void drain(Proxy& proxy, unsigned at_most) {
 }
 
 void say_start(const Options& options, const Upstream& upstream) {
-  log::info("serving", {{"listen", options.listen_on},
-                        {"upstream", (upstream.secure ? "https://" : "http://") + upstream.to.host +
-                                         ":" + std::to_string(upstream.to.port) + upstream.prefix},
-                        {"service", upstream.target.service},
-                        {"region", upstream.target.region}});
+  if (options.any_aws_host)
+    log::warn("serving", {{"listen", options.listen_on},
+                          {"upstream", "the AWS endpoint that each request's Host names"},
+                          {"detail", "whoever reaches the port can use all of AWS with the keys"}});
+  else
+    log::info("serving",
+              {{"listen", options.listen_on},
+               {"upstream", (upstream.secure ? "https://" : "http://") + upstream.to.host + ":" +
+                                std::to_string(upstream.to.port) + upstream.prefix},
+               {"service", upstream.target.service},
+               {"region", upstream.target.region}});
   if (options.no_verify_ssl)
     log::warn("upstream_not_verified",
               {{"detail",
@@ -195,19 +221,18 @@ Result<> Service::start() {
   TRY_ASSIGN(const ListenAddress where, parse_listen_address(options_.listen_on));
   TRY_ASSIGN(Rewriting rewriting, read_rewriting(options_));
   TRY_ASSIGN(const std::string region, region_of(environment_));
-  TRY_ASSIGN(Upstream upstream, choose_upstream(options_, region));
+  TRY_ASSIGN(Way way, choose_way(options_, region));
   TRY_ASSIGN(settings_, proxy_settings(options_));
   ProxySettings serving = settings_;
-  TRY_ASSIGN(serving.trust_store_pem, upstream_trust(options_, upstream.secure));
+  TRY_ASSIGN(serving.trust_store_pem, upstream_trust(options_, way.upstream.secure));
   if (!options_.cert_file.empty()) TRY(certificate_.load());
   const bool verifies = !options_.verify_chunks.empty();
   if (verifies) TRY(clients_.load());
   TRY_ASSIGN(UniqueFd listener, listen_on(where));  // before keys are asked for: it may be taken
-  say_start(options_, upstream);
-  keeper_ = keep_keys({options_, environment_, settings_, upstream.target.region, metrics_, clock_},
-                      keys_);
+  say_start(options_, way.upstream);
+  keeper_ = keep_keys({options_, environment_, settings_, way.region, metrics_, clock_}, keys_);
   gate_ = std::make_unique<SigningGate>(
-      gate_settings(options_, std::move(upstream), std::move(rewriting)),
+      gate_settings(options_, std::move(way), std::move(rewriting)),
       GateDeps{keys_, metrics_, clock_, verifies ? &clients_ : nullptr});
   netproxy::ProxyDeps proxy_deps = deps(*gate_);
   proxy_deps.listener_tls = certificate_.tls();

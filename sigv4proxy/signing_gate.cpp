@@ -30,14 +30,31 @@ Answer<> set_target(RequestHead& head, const std::string& prefix) {
   return {};
 }
 
+// Whom the client means: an absolute target comes before Host (RFC 9112 section 3.2.2).
+Answer<std::shared_ptr<const Upstream>> asked_upstream(AwsHosts& hosts, const RequestHead& head) {
+  const std::string* host = find_header(head.headers, "host");
+  std::string authority = host != nullptr ? *host : std::string();
+  if (const auto absolute = parse_absolute_target(head.target)) authority = absolute->authority;
+  auto found = hosts.find(authority);
+  if (!found) return tl::unexpected(misdirected(found.error().what));
+  return std::move(*found);
+}
+
 }  // namespace
 
 Answer<> SigningGate::admit(Exchange& exchange) {
   RequestHead& head = exchange.request;
   exchange.asked_method = head.method;
   exchange.asked_path = head.target.substr(0, head.target.find('?'));
+  std::shared_ptr<const Upstream> asked;
+  if (settings_.hosts) {
+    auto found = asked_upstream(*settings_.hosts, head);
+    if (!found) return tl::unexpected(found.error());
+    asked = std::move(*found);
+  }
+  const Upstream& upstream = asked ? *asked : settings_.upstream;
+  exchange.target = upstream.target;
   if (const auto checked = check_client(exchange); !checked) return checked;
-  const Upstream& upstream = settings_.upstream;
   exchange.route = {upstream.to, upstream.secure, nullptr, false, upstream.key};
   if (const auto set = set_target(head, upstream.prefix); !set) return set;
   exchange.authority = upstream.authority;
@@ -51,8 +68,8 @@ Answer<> SigningGate::admit(Exchange& exchange) {
 // Before anything of the head is changed.
 Answer<> SigningGate::check_client(Exchange& exchange) const {
   if (deps_.clients == nullptr) return {};
-  auto author = sigv4proxy::check_client(exchange.request, settings_.upstream.target,
-                                         deps_.clock.now(), *deps_.clients);
+  auto author = sigv4proxy::check_client(exchange.request, exchange.target, deps_.clock.now(),
+                                         *deps_.clients);
   if (!author) return tl::unexpected(refused_by_s3(author.error(), exchange.asked_path));
   if (*author) exchange.chunks = ChunkResigner::Sides{std::move(*author), {}, {}};
   return {};
@@ -65,14 +82,19 @@ Answer<> SigningGate::plan_chunks(Exchange& exchange) const {
         bad_request({Code::unsupported,
                      "signed chunks can be verified and signed anew where the proxy knows "
                      "the keys of its clients: --verify-chunks"}));
-  exchange.chunks->content_length = frame_chunks(exchange.request, *exchange.payload->chunked);
+  const AwsChunkedBody& body = *exchange.payload->chunked;
+  const ChunkSigning leaves = exchange.target.algorithm == SigningAlgorithm::ecdsa
+                                  ? ChunkSigning::ecdsa
+                                  : ChunkSigning::hmac;
+  exchange.payload->hash = content_sha256_of({leaves, body.form.trailer});
+  exchange.chunks->content_length = frame_chunks(exchange.request, body, leaves);
   return {};
 }
 
 // Sets the payload, or `collect` where the body must be read first (docs/SIGV4_PROXY.md, "Bodies").
 Answer<> SigningGate::choose_payload(Exchange& exchange) const {
   RequestHead& head = exchange.request;
-  const std::string& service = settings_.upstream.target.service;
+  const std::string& service = exchange.target.service;
   const bool has_body = head.framing != Framing::none;
   const std::string* declared = find_header(head.headers, "x-amz-content-sha256");
   const bool framed = declared != nullptr && declared->starts_with("STREAMING-");
@@ -128,8 +150,8 @@ Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningK
     return tl::unexpected(internal_failure({Code::internal, "a request without a payload mode"}));
   const bool described = settings_.dry_run || settings_.log_signing;
   const std::string target = described ? exchange.request.target : std::string();
-  const SigningInput input{(*keys)->pair,      settings_.upstream.target, *exchange.payload,
-                           exchange.authority, deps_.clock.now(),         &cache};
+  const SigningInput input{(*keys)->pair,      exchange.target,   *exchange.payload,
+                           exchange.authority, deps_.clock.now(), &cache};
   const Result<> done = sign(exchange, input);
   if (!done) return tl::unexpected(bad_request(done.error()));
   deps_.metrics.count_signature();
@@ -139,7 +161,7 @@ Answer<> SigningGate::finish(Exchange& exchange, std::string_view body, SigningK
 
 void SigningGate::describe(Exchange& exchange, const std::string& target) const {
   const std::string text =
-      describe_signature({exchange.request, target, settings_.upstream.target,
+      describe_signature({exchange.request, target, exchange.target,
                           exchange.payload ? exchange.payload->hash : std::string()});
   if (settings_.log_signing) log::info("signed", {{"how", text}});
   if (!settings_.dry_run) return;

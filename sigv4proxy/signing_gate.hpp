@@ -15,6 +15,7 @@ namespace keyward::sigv4proxy {
 
 struct GateSettings {
   Upstream upstream;
+  std::shared_ptr<AwsHosts> hosts;  // set: these instead of one upstream
   Rewriting rewriting;
   std::size_t hold_limit = 0;  // bytes
   std::chrono::seconds signature_lifetime{0};

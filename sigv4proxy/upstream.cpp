@@ -97,4 +97,30 @@ Result<Upstream> choose_upstream(const Options& options, const std::string& conf
   return upstream;
 }
 
+Result<std::shared_ptr<const Upstream>> AwsHosts::find(const std::string& authority) {
+  constexpr std::size_t most_known = 256;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = known_.find(authority);
+    if (found != known_.end()) return found->second;
+  }
+  TRY_ASSIGN(Upstream upstream, read(authority));
+  auto shared = std::make_shared<const Upstream>(std::move(upstream));
+  const std::lock_guard lock(mutex_);
+  if (known_.size() >= most_known) known_.clear();
+  known_.emplace(authority, shared);
+  return shared;
+}
+
+Result<Upstream> AwsHosts::read(const std::string& authority) const {
+  TRY_ASSIGN(const auto parsed, netproxy::parse_authority(authority));
+  if (parsed.port != 0 && parsed.port != default_port(true))
+    return fail(Code::invalid, "endpoints of AWS are asked on port 443 only");
+  Options options = options_;
+  TRY_ASSIGN(options.host, canonical_host(parsed.host));
+  if (const auto named = netproxy::host_target(options.host); !named)
+    return fail(Code::invalid, options.host + ": " + named.error().what);
+  return choose_upstream(options, configured_region_);
+}
+
 }  // namespace keyward::sigv4proxy

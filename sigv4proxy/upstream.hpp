@@ -1,6 +1,9 @@
 #pragma once
 // Where requests go and what they are signed for, read from the options.  Pure.
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/result.hpp"
@@ -22,5 +25,25 @@ struct Upstream {
 // `configured_region`: of the AWS configuration, may be empty.  Service and region are the
 // options', else what the host's name says, else the configured region.  Errors name the option.
 Result<Upstream> choose_upstream(const Options& options, const std::string& configured_region);
+
+// --any-aws-host: each request's own host says where it goes and what it is signed for.  For any
+// thread.
+class AwsHosts {
+ public:
+  AwsHosts(Options options, std::string configured_region)
+      : options_(std::move(options)), configured_region_(std::move(configured_region)) {}
+
+  // `authority` is what the client has sent.  Errors are for the client: it names no endpoint of
+  // AWS that takes signatures, or a port other than 443.
+  Result<std::shared_ptr<const Upstream>> find(const std::string& authority);
+
+ private:
+  Result<Upstream> read(const std::string& authority) const;
+
+  const Options options_;
+  const std::string configured_region_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Upstream>> known_;  // bounded
+};
 
 }  // namespace keyward::sigv4proxy

@@ -78,8 +78,9 @@ Result<ChunkEditor> chunk_editor(const RequestHead& signed_head, const SigningIn
                      std::move(key)};
 }
 
-std::optional<std::uint64_t> frame_chunks(RequestHead& head, const AwsChunkedBody& body) {
-  const bool has_length = head.framing == Framing::length;
+std::optional<std::uint64_t> frame_chunks(RequestHead& head, const AwsChunkedBody& body,
+                                          ChunkSigning leaves) {
+  const bool has_length = head.framing == Framing::length && leaves == body.form.signing;
   const auto length =
       plan_content_length(body, has_length ? std::optional(head.content_length) : std::nullopt);
   remove_header(head.headers, length ? "transfer-encoding" : "content-length");

@@ -24,6 +24,8 @@ Result<ChunkEditor> chunk_editor(const RequestHead& signed_head, const SigningIn
                                  std::string seed_signature);
 
 // Gives the head the framing of what will leave, and says how long that is (plan_content_length).
-std::optional<std::uint64_t> frame_chunks(RequestHead& head, const AwsChunkedBody& body);
+// Not known where the chunks leave signed in another way than they came.
+std::optional<std::uint64_t> frame_chunks(RequestHead& head, const AwsChunkedBody& body,
+                                          ChunkSigning leaves);
 
 }  // namespace keyward::netproxy

@@ -170,7 +170,8 @@ Answer<> begin_chunks(Exchange& exchange, const Placeholder& placeholder,
     return tl::unexpected(internal_failure({Code::internal, "signed chunks without a head"}));
   auto author = verify_chunk_author(*exchange.client_head, placeholder, input);
   if (!author) return tl::unexpected(refused_by_s3(author.error(), exchange.asked_path));
-  const auto length = frame_chunks(exchange.request, *input.payload.chunked);
+  const auto length =
+      frame_chunks(exchange.request, *input.payload.chunked, input.payload.chunked->form.signing);
   exchange.chunks = ChunkResigner::Sides{std::move(*author), {}, length};
   return {};
 }

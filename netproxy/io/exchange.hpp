@@ -71,6 +71,7 @@ struct Exchange {
   bool repeated = false;   // ... which happens once
   AuditEvent event;
   // Set by a gate (gate.hpp).
+  SigningTarget target;
   std::size_t collect = 0;  // the body is read before the request is signed, up to here
   std::unique_ptr<HeldBytes> held;
   std::optional<std::string> body;   // collected content that is not in the client's inbox any more

@@ -32,6 +32,8 @@ struct AwsChunkedForm {
 
 // Of a value of x-amz-content-sha256; nullopt: it announces no such body.
 std::optional<AwsChunkedForm> aws_chunked_form(std::string_view content_sha256);
+// The other way; empty: S3 has none for it.
+std::string_view content_sha256_of(AwsChunkedForm form);
 
 // What a head declares.
 struct AwsChunkedBody {

@@ -1,6 +1,7 @@
 // What a head declares about an aws-chunked body (netproxy/sigv4/aws_chunked.hpp).
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/bytes.hpp"
@@ -70,20 +71,25 @@ S3Result<> check_agreement(const Headers& headers, const std::vector<std::string
                  "x-amz-sdk-checksum-algorithm and x-amz-trailer name different checksums");
 }
 
+constexpr std::array<std::pair<std::string_view, AwsChunkedForm>, 5> forms = {
+    {{"STREAMING-UNSIGNED-PAYLOAD-TRAILER", {ChunkSigning::none, true}},
+     {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", {ChunkSigning::hmac, false}},
+     {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", {ChunkSigning::hmac, true}},
+     {"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", {ChunkSigning::ecdsa, false}},
+     {"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER", {ChunkSigning::ecdsa, true}}}};
+
 }  // namespace
 
 std::optional<AwsChunkedForm> aws_chunked_form(std::string_view content_sha256) {
-  if (content_sha256 == "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
-    return AwsChunkedForm{ChunkSigning::none, true};
-  if (content_sha256 == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
-    return AwsChunkedForm{ChunkSigning::hmac, false};
-  if (content_sha256 == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
-    return AwsChunkedForm{ChunkSigning::hmac, true};
-  if (content_sha256 == "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")
-    return AwsChunkedForm{ChunkSigning::ecdsa, false};
-  if (content_sha256 == "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER")
-    return AwsChunkedForm{ChunkSigning::ecdsa, true};
+  for (const auto& [value, form] : forms)
+    if (value == content_sha256) return form;
   return std::nullopt;
+}
+
+std::string_view content_sha256_of(AwsChunkedForm form) {
+  for (const auto& [value, known] : forms)
+    if (known == form) return value;
+  return {};
 }
 
 S3Result<AwsChunkedBody> read_aws_chunked_body(const Headers& headers, AwsChunkedForm form) {

@@ -3,7 +3,7 @@ import os
 import re
 
 from e2e.suite import Case
-from e2e.support.chunk_client import EMPTY, SIGNED, SIGNED_TRAILER, ChunkClient, derived_key
+from e2e.support.chunk_client import ECDSA, ECDSA_TRAILER, EMPTY, SIGNED, SIGNED_TRAILER, ChunkClient, EcdsaChunkClient, derived_key
 from e2e.support.s3_servers import REGION
 from e2e.support.sigv4_proxy import Proxy, raw
 from e2e.support.world import BUCKET
@@ -15,6 +15,7 @@ class VerifyTest(Case):
         self.client = ChunkClient("AKIACLIENT", "client-secret")
         derived = ChunkClient("AKIADERIVED", "kept-elsewhere")
         key = derived_key("kept-elsewhere", derived.scope).hex()
+        self.owner = EcdsaChunkClient("AKIAPUBLIC")
         path = self.world.machine.write("clients.toml", f"""
 [clients.AKIACLIENT]
 secret_access_key = "client-secret"
@@ -23,6 +24,8 @@ date = "{derived.stamp[:8]}"
 region = "{REGION}"
 service = "s3"
 key = "{key}"
+[clients.AKIAPUBLIC]
+public_key = '''{self.owner.public_pem()}'''
 """)
         judge = self.world.judge
         self.proxy = Proxy(self.world.machine, f"http://{judge.plain_name}:{judge.plain_port}", "--host-alias",
@@ -53,6 +56,22 @@ key = "{key}"
         client = ChunkClient("AKIADERIVED", "kept-elsewhere")
         self.assertEqual(self.send(client.upload(f"/{BUCKET}/derived", [b"d" * 9000])), ("200", ""))
         self.assertEqual(self.stored("derived"), b"d" * 9000)
+
+    def test_the_public_key_alone(self):
+        chunks = [b"a" * 65536, b"b" * 65536, b"c" * 1000]
+        stranger = EcdsaChunkClient("AKIAPUBLIC")  # another pair under the same name
+        for mode in (ECDSA, ECDSA_TRAILER):
+            with self.subTest(mode):
+                self.assertEqual(self.send(self.owner.upload(f"/{BUCKET}/{mode}", chunks, mode)), ("200", ""))
+                self.assertEqual(self.stored(mode), b"".join(chunks))
+                upload = self.owner.upload(f"/{BUCKET}/{mode}-changed", chunks, mode)
+                kind, data = upload.groups[1][4]
+                self.assertEqual(kind, "data")
+                upload.groups[1][4] = (kind, b"B" + data[1:])
+                self.assertEqual(self.send(upload), ("403", "SignatureDoesNotMatch"))
+                self.assertEqual(self.send(stranger.upload(f"/{BUCKET}/{mode}-changed", chunks, mode)), ("403", "SignatureDoesNotMatch"))
+                self.assertIn("NoSuchKey", self.send(self.owner.head("GET", f"/{BUCKET}/{mode}-changed", EMPTY, {})))
+        self.assertEqual(self.send(ChunkClient("AKIAPUBLIC", "guessed").upload(f"/{BUCKET}/x", chunks))[0], "503")  # it has no other keys
 
     def test_other_requests_are_verified_too(self):
         head = self.client.head("GET", f"/{BUCKET}/derived-not-there", EMPTY, {})

@@ -123,6 +123,28 @@ TEST_CASE("sigv4-proxy: upstreams") {
   CHECK_FALSE(upstream({"--host", "h/path", "-s", "s3"}, "r").has_value());
 }
 
+TEST_CASE("sigv4-proxy upstream: the request's own host") {
+  Options options;
+  options.any_aws_host = true;
+  AwsHosts hosts(options, "eu-west-1");
+  const auto s3 = hosts.find("My-Bucket.S3.us-west-2.amazonaws.com:443");
+  REQUIRE(s3);
+  CHECK((*s3)->to.host == "my-bucket.s3.us-west-2.amazonaws.com");
+  CHECK((*s3)->authority == "my-bucket.s3.us-west-2.amazonaws.com");
+  CHECK((*s3)->secure);
+  CHECK((*s3)->target.region == "us-west-2");
+  CHECK((*s3)->target.service == "s3");
+  CHECK(*hosts.find("My-Bucket.S3.us-west-2.amazonaws.com:443") == *s3);
+  CHECK((*hosts.find("dynamodb.eu-central-1.amazonaws.com"))->target.service == "dynamodb");
+  for (const char* host :
+       {"", "example.com", "s3.us-west-2.amazonaws.com.example.com", "127.0.0.1", "[::1]",
+        "s3.us-west-2.amazonaws.com:80", "u@s3.us-west-2.amazonaws.com", "a b",
+        "b.s3-website-us-east-1.amazonaws.com", "mystery.us-east-1.amazonaws.com"})
+    CHECK_FALSE(hosts.find(host).has_value());
+  for (int i = 0; i < 2000; ++i)  // what is remembered is bounded
+    REQUIRE(hosts.find("b" + std::to_string(i) + ".s3.us-west-2.amazonaws.com"));
+}
+
 TEST_CASE("sigv4-proxy: addresses to listen on") {
   CHECK(parse_listen_address(":8080")->port == 8080);
   CHECK(parse_listen_address("8080")->port == 8080);

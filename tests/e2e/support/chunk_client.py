@@ -8,6 +8,7 @@ import zlib
 EMPTY = hashlib.sha256(b"").hexdigest()
 SIGNED, SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+ECDSA, ECDSA_TRAILER = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER"
 
 
 def digest(data):
@@ -43,6 +44,10 @@ class Upload:
 
 
 class ChunkClient:
+    ALGORITHM = "AWS4-HMAC-SHA256"
+    ALWAYS = {}  # signed headers of each request
+    WIDTH = 64  # of a signature in a chunk or trailer
+
     def __init__(self, access, secret, skew=0, host="signing.test"):
         now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=skew)
         self.access, self.host, self.stamp = access, host, now.strftime("%Y%m%dT%H%M%SZ")
@@ -52,13 +57,16 @@ class ChunkClient:
     def signature(self, *lines):
         return hmac.new(self.key, "\n".join(lines).encode(), hashlib.sha256).hexdigest()
 
+    def padded(self, signature):
+        return signature.encode().ljust(self.WIDTH, b"*")
+
     def head_pieces(self, method, path, payload_hash, headers):
         """The request's head but for what is not signed, and its signature."""
-        headers = {"host": self.host, "x-amz-content-sha256": payload_hash, "x-amz-date": self.stamp, **headers}
+        headers = {"host": self.host, "x-amz-content-sha256": payload_hash, "x-amz-date": self.stamp, **self.ALWAYS, **headers}
         names = ";".join(sorted(headers))
         canonical = "\n".join([method, path, "", *(f"{n}:{headers[n]}" for n in sorted(headers)), "", names, payload_hash])
-        signature = self.signature("AWS4-HMAC-SHA256", self.stamp, self.scope, digest(canonical.encode()))
-        credential = f"authorization: AWS4-HMAC-SHA256 Credential={self.access}/{self.scope}, SignedHeaders={names}, Signature={signature}\r\n"
+        signature = self.signature(self.ALGORITHM, self.stamp, self.scope, digest(canonical.encode()))
+        credential = f"authorization: {self.ALGORITHM} Credential={self.access}/{self.scope}, SignedHeaders={names}, Signature={signature}\r\n"
         return [("request line", f"{method} {path}".encode()), ("version", b" HTTP/1.1\r\n"),
                 *((f"header {name}", f"{name}: {value}\r\n".encode()) for name, value in headers.items()),
                 ("authorization", credential.encode()), ("end of the head", b"\r\n")], signature
@@ -68,29 +76,29 @@ class ChunkClient:
         return bytes(Upload(self.head_pieces(method, path, payload_hash, headers)[0], []))
 
     def signed_chunk(self, data, previous):
-        signature = self.signature("AWS4-HMAC-SHA256-PAYLOAD", self.stamp, self.scope, previous, EMPTY, digest(data))
-        return [("size", b"%x" % len(data)), ("extension", b";chunk-signature="), ("signature", signature.encode()), ("end of the line", b"\r\n"),
+        signature = self.signature(f"{self.ALGORITHM}-PAYLOAD", self.stamp, self.scope, previous, EMPTY, digest(data))
+        return [("size", b"%x" % len(data)), ("extension", b";chunk-signature="), ("signature", self.padded(signature)), ("end of the line", b"\r\n"),
                 *([("data", data), ("end of the data", b"\r\n")] if data else [])], signature
 
     def trailer(self, line, previous):
-        signature = self.signature("AWS4-HMAC-SHA256-TRAILER", self.stamp, self.scope, previous, digest((line + "\n").encode()))
+        signature = self.signature(f"{self.ALGORITHM}-TRAILER", self.stamp, self.scope, previous, digest((line + "\n").encode()))
         name, value = line.split(":")
         return [("trailer's name", f"{name}:".encode()), ("trailer's value", value.encode()), ("end of the trailer", b"\r\n"),
-                ("name of the trailer's signature", b"x-amz-trailer-signature:"), ("trailer's signature", signature.encode()),
+                ("name of the trailer's signature", b"x-amz-trailer-signature:"), ("trailer's signature", self.padded(signature)),
                 ("end of the trailer's signature", b"\r\n")]
 
     def upload(self, path, chunks, mode=SIGNED):
         """A PUT in chunks; the empty one that ends them is added."""
         body = b"".join(chunks)
         line = "x-amz-checksum-crc32:" + base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
-        headers = {"x-amz-decoded-content-length": str(len(body)), **({"x-amz-trailer": "x-amz-checksum-crc32"} if mode != SIGNED else {})}
+        headers = {"x-amz-decoded-content-length": str(len(body)), **({"x-amz-trailer": "x-amz-checksum-crc32"} if mode.endswith("TRAILER") else {})}
         head, previous = self.head_pieces("PUT", path, mode, headers)
         groups = []
         for data in [*chunks, b""]:
             group, previous = self.signed_chunk(data, previous)
             groups.append(group if mode != UNSIGNED_TRAILER else [piece for piece in group if piece[0] not in ("extension", "signature")])
-        if mode != SIGNED:
-            groups.append(self.trailer(line, previous)[:6 if mode == SIGNED_TRAILER else 3])
+        if mode.endswith("TRAILER"):
+            groups.append(self.trailer(line, previous)[:3 if mode == UNSIGNED_TRAILER else 6])
         groups.append([("end", b"\r\n")])
         return Upload(head, groups)
 
@@ -103,3 +111,25 @@ class ChunkClient:
             pieces, previous = self.signed_chunk(block if number < count else b"", previous)
             yield joined(pieces)
         yield b"\r\n"
+
+
+class EcdsaChunkClient(ChunkClient):
+    """By SigV4a, for all regions, with a key pair: whoever verifies needs the public half alone."""
+    ALGORITHM = "AWS4-ECDSA-P256-SHA256"
+    ALWAYS = {"x-amz-region-set": "*"}
+    WIDTH = 144
+
+    def __init__(self, access, host="signing.test"):
+        from cryptography.hazmat.primitives.asymmetric import ec  # not where a sandbox imports this module
+        super().__init__(access, "", host=host)
+        self.scope = f"{self.stamp[:8]}/s3/aws4_request"
+        self.key = ec.generate_private_key(ec.SECP256R1())
+
+    def public_pem(self):
+        from cryptography.hazmat.primitives import serialization as forms
+        return self.key.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def signature(self, *lines):
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+        return self.key.sign("\n".join(lines).encode(), ec.ECDSA(hashes.SHA256())).hex()

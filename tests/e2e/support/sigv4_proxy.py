@@ -28,9 +28,9 @@ class Proxy:
             os.remove(machine.log(self.name))
         variables = {"AWS_ACCESS_KEY_ID": Keys.access, "AWS_SECRET_ACCESS_KEY": Keys.secret} if keys else {}
         variables = {"HOME": machine.work, "AWS_EC2_METADATA_DISABLED": "true", **variables, **(env or {})}
+        where = ["--forward-to", forward_to, "-s", "s3", "-r", REGION] if forward_to else ["--any-aws-host"]
         self.process = machine.start(self.name, [
-            "env", "-i", *(f"{name}={value}" for name, value in variables.items()), self.PROGRAM, "--forward-to", forward_to, "-s", "s3",
-            "-r", REGION, "-l", f"127.0.0.1:{self.port}", "-u", str(self.utility_port), *options])
+            "env", "-i", *(f"{name}={value}" for name, value in variables.items()), self.PROGRAM, *where, "-l", f"127.0.0.1:{self.port}", "-u", str(self.utility_port), *options])
 
     def url(self, path):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}{path}"
