@@ -14,9 +14,6 @@
 
 namespace keyward::sigv4proxy {
 
-// The variables that hold secrets; main takes them out of the environment.
-const std::vector<std::string>& secret_variables();
-
 struct Environment {
   EnvironmentMap variables;
   SecretVariables secrets;

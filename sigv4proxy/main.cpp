@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "identity/aws/configuration.hpp"
 #include "sigv4proxy/options.hpp"
 #include "sigv4proxy/serve.hpp"
 
@@ -38,7 +39,7 @@ int run(const std::vector<std::string>& arguments) {
   log::set_program("sigv4-proxy");
   log::set_level(options.log_level);
   Environment environment;
-  environment.secrets = take_secret_variables(secret_variables());
+  environment.secrets = take_secret_variables(identity::aws_secret_variables());
   environment.variables = environment_map();
   const Result<> served = serve(options, environment);
   if (served) return 0;

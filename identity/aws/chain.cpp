@@ -150,27 +150,86 @@ class ProfileReader {
   const AwsSettings& settings_;
 };
 
-std::string profile_name(const AwsSettings& settings) {
+std::string profile_name(const AwsSettings& settings, const AwsChoice& choice) {
+  if (choice.part == AwsPart::profile) return choice.profile;
   const std::string named = variable(settings, "AWS_PROFILE");
   return named.empty() ? "default" : named;
 }
 
 Result<AwsSourcePtr> from_profile(const AwsSettings& settings) {
   const bool asked = !variable(settings, "AWS_PROFILE").empty();
-  const std::string name = profile_name(settings);
+  const std::string name = profile_name(settings, {});
   if (!asked && !settings.profiles.contains(name)) return AwsSourcePtr();
   return ProfileReader(settings).read(name);
 }
 
-}  // namespace
-
-Result<AwsSourcePtr> choose_source(const AwsSettings& settings) {
+Result<AwsSourcePtr> first_of_chain(const AwsSettings& settings) {
   for (const auto& part :
        {from_environment, from_profile, from_web_identity, from_container, from_instance}) {
     Result<AwsSourcePtr> source = part(settings);
     if (!source || *source) return source;
   }
-  return fail(Code::not_found, "no source of AWS credentials is configured");
+  return AwsSourcePtr();
+}
+
+// One that is named alone.
+struct NamedPart {
+  AwsPart part;
+  std::string_view word;
+  Result<AwsSourcePtr> (*read)(const AwsSettings& settings);
+  const char* missing;
+};
+constexpr std::array<NamedPart, 5> named_parts = {
+    {{AwsPart::chain, "chain", first_of_chain, "no source of AWS credentials is configured"},
+     {AwsPart::environment, "environment", from_environment,
+      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"},
+     {AwsPart::web_identity, "web-identity", from_web_identity,
+      "AWS_WEB_IDENTITY_TOKEN_FILE is not set"},
+     {AwsPart::container, "container", from_container,
+      "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is "
+      "set"},
+     {AwsPart::instance, "imds", from_instance, "AWS_EC2_METADATA_DISABLED is true"}}};
+
+}  // namespace
+
+Result<AwsChoice> parse_aws_choice(std::string_view text) {
+  constexpr std::string_view profile = "profile:";
+  if (text.starts_with(profile) && text.size() > profile.size())
+    return AwsChoice{AwsPart::profile, std::string(text.substr(profile.size()))};
+  for (const NamedPart& each : named_parts)
+    if (each.word == text) return AwsChoice{each.part, ""};
+  return fail(Code::invalid,
+              "must be chain, environment, profile:NAME, web-identity, container or imds");
+}
+
+bool reads_shared_files(const AwsChoice& choice) {
+  return choice.part == AwsPart::chain || choice.part == AwsPart::profile;
+}
+
+Result<AwsSourcePtr> choose_source(const AwsSettings& settings, const AwsChoice& choice) {
+  if (choice.part == AwsPart::profile) {
+    TRY_ASSIGN(AwsSourcePtr source, ProfileReader(settings).read(choice.profile));
+    if (source) return source;
+    return fail(Code::not_found, "profile " + choice.profile + ": names no keys");
+  }
+  const auto* named = std::find_if(named_parts.begin(), named_parts.end(),
+                                   [&](const NamedPart& part) { return part.part == choice.part; });
+  TRY_ASSIGN(AwsSourcePtr source, named->read(settings));
+  if (source) return source;
+  return fail(Code::not_found, named->missing);
+}
+
+std::vector<std::string> token_files(const AwsSource& source) {
+  if (const auto* web = std::get_if<WebIdentityRole>(&source.how)) return {web->token_file};
+  if (const auto* role = std::get_if<AssumedRole>(&source.how)) return token_files(*role->base);
+  const auto* container = std::get_if<ContainerService>(&source.how);
+  if (container == nullptr || container->token_file.empty()) return {};
+  return {container->token_file};
+}
+
+bool starts_program(const AwsSource& source) {
+  if (const auto* role = std::get_if<AssumedRole>(&source.how)) return starts_program(*role->base);
+  return std::holds_alternative<KeyProcess>(source.how);
 }
 
 Result<AwsSourcePtr> assume(const AwsSettings& settings, const std::string& role_arn,
@@ -182,10 +241,10 @@ Result<AwsSourcePtr> assume(const AwsSettings& settings, const std::string& role
                           3600, std::move(base)});
 }
 
-std::string configured_region(const AwsSettings& settings) {
+std::string configured_region(const AwsSettings& settings, const AwsChoice& choice) {
   for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"})
     if (std::string region = variable(settings, name); !region.empty()) return region;
-  const auto profile = settings.profiles.find(profile_name(settings));
+  const auto profile = settings.profiles.find(profile_name(settings, choice));
   return profile == settings.profiles.end() ? std::string() : profile->second.region;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/environment.hpp"
 #include "base/result.hpp"
@@ -57,14 +58,30 @@ struct AwsSettings {
   std::string default_session_name;
 };
 
-// In this order: environment, profile, web identity, container, instance.
-Result<AwsSourcePtr> choose_source(const AwsSettings& settings);
+// What an operator names: the first source of the chain that is configured, or one of them alone.
+enum class AwsPart { chain, environment, profile, web_identity, container, instance };
+struct AwsChoice {
+  AwsPart part = AwsPart::chain;
+  std::string profile;  // AwsPart::profile
+};
+// chain, environment, profile:NAME, web-identity, container, imds.
+Result<AwsChoice> parse_aws_choice(std::string_view text);
+bool reads_shared_files(const AwsChoice& choice);
+
+// The chain's order: environment, profile, web identity, container, instance.  Error: what is named
+// is not configured, or not rightly.
+Result<AwsSourcePtr> choose_source(const AwsSettings& settings, const AwsChoice& choice = {});
 // `base` as the caller of AssumeRole.
 Result<AwsSourcePtr> assume(const AwsSettings& settings, const std::string& role_arn,
                             AwsSourcePtr base);
 
+// The files that hold its tokens, its base's included; they are read each time.
+std::vector<std::string> token_files(const AwsSource& source);
+// It or its base is a credential process.
+bool starts_program(const AwsSource& source);
+
 // AWS_REGION, AWS_DEFAULT_REGION, else the profile's; may be empty.
-std::string configured_region(const AwsSettings& settings);
+std::string configured_region(const AwsSettings& settings, const AwsChoice& choice = {});
 
 // Splits a command line as a POSIX shell would that expands nothing: blanks, quotes, backslashes.
 Result<std::vector<std::string>> split_command(std::string_view text);

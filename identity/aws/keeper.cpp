@@ -6,7 +6,6 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "identity/aws/schedule.hpp"
-#include "identity/token/refresh_schedule.hpp"
 
 namespace keyward::identity {
 namespace {
@@ -28,41 +27,51 @@ bool same_pair(const AwsKeys& a, const AwsKeys& b) {
          a.pair.session_token.equals(b.pair.session_token.reveal()) && a.expires == b.expires;
 }
 
-std::string last_four(const std::string& id) {
-  return "…" + id.substr(id.size() - std::min<std::size_t>(4, id.size()));
-}
-
 }  // namespace
 
 KeyKeeper::KeyKeeper(KeeperDeps deps) : deps_(std::move(deps)) {
-  const milliseconds first = renew();
-  thread_ = std::jthread([this, first](const std::stop_token& stop) {
-    TimePoint due = deps_.clock.now() + first;
-    while (!stop.stop_requested()) {
-      const milliseconds wait = due - deps_.clock.now();
-      if (wait <= milliseconds(0)) {
-        due = deps_.clock.now() + renew();
-        continue;
-      }
-      std::unique_lock lock(mutex_);
-      woken_.wait_for(lock, stop, std::min(wait, longest_wait), [] { return false; });
-    }
-  });
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  std::unique_lock lock(mutex_);
+  const auto asked = [this] { return has_asked_; };
+  if (deps_.patience)
+    woken_.wait_for(lock, *deps_.patience, asked);
+  else
+    woken_.wait(lock, asked);
 }
 
-milliseconds KeyKeeper::renew() {
-  Result<AwsKeys> fetched = deps_.fetch();
-  deps_.told(fetched.has_value());
+void KeyKeeper::run(const std::stop_token& stop) {
+  TimePoint due = deps_.clock.now() + renew(stop);
+  {
+    const std::lock_guard lock(mutex_);
+    has_asked_ = true;
+  }
+  woken_.notify_all();
+  while (!stop.stop_requested()) {
+    const milliseconds wait = due - deps_.clock.now();
+    if (wait <= milliseconds(0)) {
+      due = deps_.clock.now() + renew(stop);
+      continue;
+    }
+    std::unique_lock lock(mutex_);
+    woken_.wait_for(lock, stop, std::min(wait, longest_wait), [] { return false; });
+  }
+}
+
+milliseconds KeyKeeper::renew(const std::stop_token& stop) {
+  Result<AwsKeys> fetched = deps_.fetch(stop);
+  if (stop.stop_requested()) return longest_wait;  // our own end is no failure
+  const bool succeeded = fetched.has_value();
   if (fetched)
     keep(std::move(*fetched));
   else
     note_failure(fetched.error());
+  deps_.told(succeeded);
   const auto state = deps_.state.get();
   std::optional<milliseconds> remaining;
   const std::optional<TimePoint> end = state->keys ? state->keys->expires : std::nullopt;
   if (end) remaining = *end - deps_.clock.now();
   if (failures_ > 0)
-    return retry_delay(failures_, remaining.value_or(milliseconds(0)), random_jitter());
+    return retry_renewal_delay(failures_, remaining, state->keys != nullptr, random_jitter());
   return renewal_delay(remaining, deps_.margin, random_jitter());
 }
 
@@ -72,7 +81,7 @@ void KeyKeeper::keep(AwsKeys keys) {
   const bool unchanged = before && before->keys && same_pair(*before->keys, keys);
   if (!unchanged || recovered)
     log::info("keys_obtained", {{"source", keys.source},
-                                {"key", last_four(keys.pair.access_key_id)},
+                                {"key", key_id_end(keys.pair.access_key_id)},
                                 {"expires", keys.expires ? iso_time(*keys.expires) : "never"}});
   if (unchanged && !recovered) return;
   auto state = std::make_shared<AwsKeyState>();

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -15,23 +16,28 @@
 namespace keyward::identity {
 
 struct KeeperDeps {
-  std::function<Result<AwsKeys>()> fetch;  // on the keeper's thread, but for the first time
-  Snapshot<AwsKeyState>& state;            // where readers look
+  // On the keeper's thread.  `stop` is requested at the keeper's end: nobody is waited for then.
+  std::function<Result<AwsKeys>(const std::stop_token& stop)> fetch;
+  Snapshot<AwsKeyState>& state;  // where readers look
   const Clock& clock;
   std::chrono::milliseconds margin{0};  // how long before their end keys must have been replaced
-  std::function<void(bool succeeded)> told;
+  std::function<void(bool succeeded)> told;  // once `state` says it
+  // How long the first answer is waited for; none: as long as it takes.
+  std::optional<std::chrono::milliseconds> patience = std::nullopt;
 };
 
 class KeyKeeper {
  public:
-  // Fetches once before it returns; a failure is in the state, and tried again.
+  // Fetches once before it returns, if that is possible within the patience; a failure is in the
+  // state, and tried again.  Until the first answer the state is null.
   explicit KeyKeeper(KeeperDeps deps);
   KeyKeeper(const KeyKeeper&) = delete;
   KeyKeeper& operator=(const KeyKeeper&) = delete;
-  ~KeyKeeper() = default;  // waits for a call that is under way
+  ~KeyKeeper() = default;  // gives up what is under way
 
  private:
-  std::chrono::milliseconds renew();  // how long to wait then
+  void run(const std::stop_token& stop);
+  std::chrono::milliseconds renew(const std::stop_token& stop);  // how long to wait then
   void keep(AwsKeys keys);
   void note_failure(const Error& error);
 
@@ -39,7 +45,8 @@ class KeyKeeper {
   unsigned failures_ = 0;
   std::mutex mutex_;
   std::condition_variable_any woken_;
-  std::jthread thread_;  // last: the others outlive it
+  bool has_asked_ = false;  // guarded by mutex_
+  std::jthread thread_;     // last: the others outlive it
 };
 
 }  // namespace keyward::identity

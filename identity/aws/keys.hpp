@@ -1,6 +1,7 @@
 #pragma once
 // AWS keys with what is known about them.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,11 @@ struct AwsKeys {
   std::optional<TimePoint> expires;
   std::string source;  // for people: "environment", "profile NAME", "role ARN"…
 };
+
+// Enough to know a key by, for people.
+inline std::string key_id_end(const std::string& id) {
+  return "…" + id.substr(id.size() - std::min<std::size_t>(4, id.size()));
+}
 
 // What there is to sign with at the moment.
 struct AwsKeyState {

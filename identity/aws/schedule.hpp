@@ -15,4 +15,10 @@ namespace keyward::identity {
 std::chrono::milliseconds renewal_delay(std::optional<std::chrono::milliseconds> remaining,
                                         std::chrono::milliseconds margin, double jitter);
 
+// After `failures` failed attempts in a row: as retry_delay (identity/token), but not more than
+// half a minute where there are no keys that could be used meanwhile.
+std::chrono::milliseconds retry_renewal_delay(unsigned failures,
+                                              std::optional<std::chrono::milliseconds> remaining,
+                                              bool has_keys, double jitter);
+
 }  // namespace keyward::identity

@@ -44,7 +44,15 @@ void read_files(std::string_view text) {
     if (!parse_shared_file(text, kind, "f", profiles)) continue;
     for (const auto& [name, profile] : profiles) {
       const EnvironmentMap environment = {{"AWS_PROFILE", name}};
-      (void)choose_source({environment, {}, profiles, "session"});
+      const SecretVariables none;
+      const AwsSettings settings{environment, none, profiles, "session"};
+      (void)choose_source(settings);
+      const auto choice = parse_aws_choice("profile:" + name);
+      const auto source = choose_source(settings, choice.value_or(AwsChoice()));
+      if (!source) continue;
+      for (const std::string& path : token_files(**source))
+        if (path.empty()) std::abort();
+      (void)starts_program(**source);
     }
   }
 }

@@ -18,6 +18,7 @@ TARGETS = {
     "netproxy/sigv4/claim.hpp": "request_verifier",
     "netproxy/sigv4/host_target.hpp": "host_target",
     "identity/aws/answers.hpp": "aws_answers",
+    "identity/aws/chain.hpp": "aws_answers",
     "identity/aws/shared_files.hpp": "aws_answers",
     "isolation/launch_channel.hpp": "launch_channel",
     "identity/jwt/json_object.hpp": "jwt",

@@ -153,6 +153,65 @@ TEST_CASE("aws chain: profiles") {
   CHECK(std::get<AssumedRole>((*self)->how).base->name == "profile self");
 }
 
+TEST_CASE("aws chain: an operator names one part, and gets no other") {
+  Configured all(EnvironmentMap{{"AWS_ACCESS_KEY_ID", "AKIAENV"},
+                                {"AWS_WEB_IDENTITY_TOKEN_FILE", "/t"},
+                                {"AWS_ROLE_ARN", "arn:aws:iam::1:role/e"},
+                                {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1"}});
+  all.secrets["AWS_SECRET_ACCESS_KEY"] = Secret("s");
+  all.environment["AWS_EC2_METADATA_DISABLED"] = "false";
+  const auto name_of = [&all](const char* text) {
+    const auto choice = parse_aws_choice(text);
+    REQUIRE_MESSAGE(choice.has_value(), text);
+    const auto source = choose_source(all.settings(), *choice);
+    return source ? (*source)->name : "error: " + source.error().what;
+  };
+  CHECK(name_of("chain") == "environment");
+  CHECK(name_of("environment") == "environment");
+  CHECK(name_of("profile:base") == "profile base");
+  CHECK(name_of("web-identity") == "web identity of arn:aws:iam::1:role/e");
+  CHECK(name_of("container") == "container");
+  CHECK(name_of("imds") == "instance");
+  all.environment = {{"AWS_EC2_METADATA_DISABLED", "true"}, {"AWS_PROFILE", "base"}};
+  all.secrets.clear();
+  all.profiles["bare"].region = "eu-west-1";
+  for (const char* text : {"environment", "web-identity", "container", "imds", "profile:bare"}) {
+    CAPTURE(text);
+    CHECK(name_of(text).starts_with("error: "));
+  }
+  CHECK(name_of("profile:nobody") == "error: profile nobody is not in the shared files");
+  CHECK(configured_region(all.settings(), *parse_aws_choice("profile:bare")) == "eu-west-1");
+}
+
+TEST_CASE("aws chain: what is no name of a part") {
+  for (const char* text :
+       {"", "Chain", "profile", "profile:", "instance", "web_identity", "imds,chain", " chain"})
+    CHECK_FALSE(parse_aws_choice(text).has_value());
+  CHECK(parse_aws_choice("profile:a b:c")->profile == "a b:c");
+}
+
+TEST_CASE("aws chain: which files and programs a source needs") {
+  const auto files = [](const Configured& configured) {
+    const auto source = configured.source();
+    REQUIRE(source.has_value());
+    return token_files(**source);
+  };
+  using Files = std::vector<std::string>;
+  CHECK(files(with_profile("base")).empty());
+  CHECK(files(with_profile("web")) == Files{"/var/run/token"});
+  Configured nested = with_profile("outer");
+  nested.profiles["outer"].role_arn = "arn:aws:iam::1:role/o";
+  nested.profiles["outer"].source_profile = "web";
+  CHECK(files(nested) == Files{"/var/run/token"});
+  CHECK_FALSE(starts_program(**nested.source()));
+  nested.profiles["outer"].source_profile = "process";
+  CHECK(starts_program(**nested.source()));
+  CHECK(starts_program(**with_profile("process").source()));
+  CHECK(files(Configured(EnvironmentMap{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/"},
+                                        {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/pod"}},
+                         false)) == Files{"/pod"});
+}
+
 TEST_CASE("aws chain: a token goes without TLS to known places only") {
   const auto container = [](const std::string& uri) {
     return Configured(EnvironmentMap{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", uri}}, false).name();
@@ -190,4 +249,13 @@ TEST_CASE("aws schedule: keys are renewed before they end") {
   CHECK(renewal_delay(30s, 60s, 0.5) == 10s);
   CHECK(renewal_delay(4s, 60s, 0.5) == 4s);
   CHECK(renewal_delay(0s, 60s, 0.5) == 1s);
+}
+
+TEST_CASE("aws schedule: a source that fails is asked again, soon where nothing can be signed") {
+  CHECK(retry_renewal_delay(1, std::nullopt, false, 0.5) == 10s);
+  CHECK(retry_renewal_delay(9, std::nullopt, false, 0.5) == 30s);
+  CHECK(retry_renewal_delay(9, -5s, true, 0.5) == 30s);  // they have ended
+  CHECK(retry_renewal_delay(9, std::nullopt, true, 0.5) == 5min);
+  CHECK(retry_renewal_delay(9, 1h, true, 0.5) == 5min);
+  CHECK(retry_renewal_delay(9, 4s, true, 0.5) == 2s);
 }

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <fstream>
 #include <mutex>
+#include <thread>
 
 #include "identity/aws/keeper.hpp"
 #include "tests/support/http_service.hpp"
@@ -159,7 +161,7 @@ TEST_CASE("aws keeper: a failure leaves the keys that are held") {
   int successes = 0, failures = 0;
   Snapshot<AwsKeyState> state;
   const auto deps = [&]() {
-    return KeeperDeps{[&]() -> Result<AwsKeys> {
+    return KeeperDeps{[&](const std::stop_token&) -> Result<AwsKeys> {
                         const std::lock_guard lock(mutex);
                         if (!works) return fail(Code::unavailable, "source: away");
                         return AwsKeys{{"AKIA", Secret("s"), {}},
@@ -182,4 +184,38 @@ TEST_CASE("aws keeper: a failure leaves the keys that are held") {
   CHECK(state.get()->problem == "source: away");
   CHECK(successes == 1);
   CHECK(failures == 1);
+}
+
+TEST_CASE("aws keeper: nobody waits for a source longer than wanted, nor at the end") {
+  Snapshot<AwsKeyState> state;
+  std::atomic<bool> was_stopped = false, told = false;
+  {
+    const KeyKeeper keeper({[&](const std::stop_token& stop) -> Result<AwsKeys> {
+                              while (!stop.stop_requested())
+                                std::this_thread::sleep_for(std::chrono::milliseconds(5));
+                              was_stopped = true;
+                              return fail(Code::unavailable, "given up");
+                            },
+                            state, system_clock, std::chrono::milliseconds(0),
+                            [&](bool) { told = true; }, std::chrono::milliseconds(20)});
+    CHECK(state.get() == nullptr);
+  }
+  CHECK(was_stopped);
+  CHECK_FALSE(told);
+  CHECK(state.get() == nullptr);
+}
+
+TEST_CASE("aws keeper: whoever is told finds it in the state") {
+  Snapshot<AwsKeyState> state;
+  std::string found;
+  {
+    const KeyKeeper keeper({[](const std::stop_token&) -> Result<AwsKeys> {
+                              return AwsKeys{{"AKIA", Secret("s"), {}}, std::nullopt, "test"};
+                            },
+                            state, system_clock, std::chrono::milliseconds(0),
+                            [&](bool) { found = state.get()->keys->pair.access_key_id; },
+                            std::chrono::minutes(1)});
+    CHECK(state.get() != nullptr);
+  }
+  CHECK(found == "AKIA");
 }
