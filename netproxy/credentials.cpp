@@ -42,7 +42,7 @@ std::optional<std::size_t> best_binding(const BoundAwsCredentials& credentials,
 }  // namespace
 
 BoundAwsCredentials BoundAwsCredentials::clone() const {
-  return {provider, bindings, keys.clone(), expires};
+  return {provider, bindings, keys.clone(), expires, missing};
 }
 
 std::optional<Credentials> without_old_keys(const Credentials& credentials, TimePoint now) {
@@ -83,6 +83,9 @@ Result<const BoundAwsCredentials*> select_aws(const Credentials& credentials,
   if (ambiguous)
     return fail(Code::denied, "several AWS credentials are bound to " + where +
                                   "; name one with credential_binding");
+  if (!chosen->missing.empty())
+    return fail(Code::unavailable,
+                "the AWS credentials of " + chosen->provider + ": " + chosen->missing);
   if (chosen->expires && now >= *chosen->expires)
     return fail(Code::unavailable, "the AWS credentials of " + chosen->provider + " have expired");
   return chosen;

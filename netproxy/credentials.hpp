@@ -21,6 +21,7 @@ struct BoundAwsCredentials {
   std::vector<EndpointBinding> bindings;  // empty = usable nowhere
   AwsCredentials keys;
   std::optional<TimePoint> expires;  // unusable from then on
+  std::string missing = {};  // why there are no keys, for whoever needs them; empty: there are
 
   BoundAwsCredentials clone() const;
 };

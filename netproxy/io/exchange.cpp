@@ -89,13 +89,19 @@ Answer<Signer> bind_granted(const Exchange& exchange, const GrantedSigner& signe
   return Signer{signer.keys.get(), exchange.injection->provider};
 }
 
+// None of the reasons is the client's own fault.
+Error not_there(const Error& error) {
+  const bool passes = error.code == Code::unavailable;
+  return {passes ? Code::unavailable : Code::not_found, error.what};
+}
+
 Answer<Signer> bind_credentials(const Exchange& exchange, TimePoint now) {
   if (exchange.injection) {
     const std::optional<GrantedSigner>& granted = exchange.injection->signer;
     if (granted) return bind_granted(exchange, *granted, now);
   }
   const auto found = bound_keys(exchange, now);
-  if (!found) return tl::unexpected(credential_missing({Code::unavailable, found.error().what}));
+  if (!found) return tl::unexpected(credential_missing(not_there(found.error())));
   return Signer{&(*found)->keys, (*found)->provider};
 }
 

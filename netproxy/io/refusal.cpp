@@ -101,7 +101,10 @@ Problem credential_missing(const Error& error) {
                          "the request cannot be signed", error.what);
   problem.layer = "credential";
   problem.proxy_error = denied ? "http_request_denied" : "proxy_configuration_error";
-  problem.next_steps = {"attach a provider whose binding names this endpoint"};
+  problem.retryable = error.code == Code::unavailable;
+  problem.next_steps = {problem.retryable
+                            ? "try again in a moment: the supervisor's log says why there are none"
+                            : "attach a provider whose binding names this endpoint"};
   return problem;
 }
 

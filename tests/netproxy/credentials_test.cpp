@@ -131,3 +131,17 @@ TEST_CASE("credentials: derived keys go when their time is over, and nothing els
   CHECK(none->aws.at(1).keys.derived_keys.empty());
   CHECK_FALSE(without_old_keys(*none, now + milliseconds(9)));
 }
+
+TEST_CASE("credentials: those that are missing at the moment are no others") {
+  Credentials credentials;
+  add(credentials, "own", {{"s3.example.com", 443, ""}});
+  add(credentials, "wider", {{"*.example.com", 443, ""}});
+  credentials.aws[0].missing = "their source gives none";
+  const CredentialRequest request{"s3.example.com", 443, "/k", ""};
+  const auto found = select_aws(credentials, request, now);
+  REQUIRE_FALSE(found.has_value());
+  CHECK(found.error().code == Code::unavailable);
+  CHECK(found.error().what == "the AWS credentials of own: their source gives none");
+  CHECK(selected(credentials, {"s3.example.com", 443, "/k", "wider"}) == "wider");
+  CHECK(credentials.aws[0].clone().missing == credentials.aws[0].missing);
+}
