@@ -125,8 +125,9 @@ Result<> set_agent_tls(const EnvironmentMap& environment, const IdentityOptions&
 
 }  // namespace
 
-const std::vector<std::string>& secret_variables() {
-  static const std::vector<std::string> names = {"OPENSHELL_SANDBOX_TOKEN"};
+std::vector<std::string> secret_variables(const RunOptions& options) {
+  std::vector<std::string> names = aws_secrets_of(options);
+  names.emplace_back("OPENSHELL_SANDBOX_TOKEN");
   return names;
 }
 
@@ -171,6 +172,7 @@ Result<> collect_hidden(Config& config) {
     }
   if (!config.options.local_credentials_file.empty())
     config.hidden.push_back(config.options.local_credentials_file);
+  for (std::string& path : files_of(config.aws)) config.hidden.push_back(std::move(path));
   for (const char* name : {identity::workload_socket_variable, identity::spiffe_socket_variable}) {
     const std::string text = value_of(config.environment, name);
     if (text.empty()) continue;
@@ -200,6 +202,15 @@ Result<> check_modes(const Config& config) {
   return {};
 }
 
+Result<> check_providers(const Config& config) {
+  for (const netproxy::BoundAwsCredentials& bound : config.local.credentials.keys.aws)
+    for (const NamedAwsSource& source : config.aws.named)
+      if (bound.provider == source.provider)
+        return fail(Code::invalid, "--aws-credentials " + source.provider +
+                                       ": --local-credentials has keys of that name, too");
+  return {};
+}
+
 Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment,
                                          const IdentityOptions& options) {
   GatewaySettings settings;
@@ -221,7 +232,8 @@ Result<GatewaySettings> gateway_settings(const EnvironmentMap& environment,
   return settings;
 }
 
-Result<Config> load_config(RunOptions options, EnvironmentMap environment) {
+Result<Config> load_config(RunOptions options, EnvironmentMap environment,
+                           const SecretVariables& secrets) {
   Config config;
   config.options = std::move(options);
   config.environment = std::move(environment);
@@ -236,6 +248,9 @@ Result<Config> load_config(RunOptions options, EnvironmentMap environment) {
   TRY_ASSIGN(TokenGrantSettings grants,
              grant_settings(config.options, config.environment, config.proxy));
   (config.gateway ? config.gateway->grants : config.local.grants) = std::move(grants);
+  TRY_ASSIGN(config.aws,
+             aws_source_settings(config.options, config.environment, secrets, config.proxy));
+  TRY(check_providers(config));
   TRY(collect_hidden(config));
   config.audit_file =
       config.options.audit_file.empty() ? default_audit_file : config.options.audit_file;

@@ -12,6 +12,7 @@
 #include "identity/rpc/gateway_client.hpp"
 #include "netproxy/io/proxy.hpp"
 #include "netproxy/policy/policy.hpp"
+#include "supervisor/aws_sources.hpp"
 #include "supervisor/child_environment.hpp"
 #include "supervisor/local_credentials.hpp"
 #include "supervisor/options.hpp"
@@ -20,8 +21,8 @@
 namespace keyward::supervisor {
 
 // The variables that carry secrets: taken out of the environment in place, before anything else is
-// read.
-const std::vector<std::string>& secret_variables();
+// read.  Those of AWS are the supervisor's where its options say so.
+std::vector<std::string> secret_variables(const RunOptions& options = {});
 
 struct GatewaySettings {
   identity::GatewayEndpoint endpoint;
@@ -55,6 +56,7 @@ struct Config {
   std::optional<GatewaySettings> gateway;  // set: gateway mode
   LocalSettings local;                     // used in local mode
   netproxy::ProxySettings proxy;
+  AwsSourceSettings aws;            // without a source that is named: empty
   std::vector<std::string> hidden;  // must exist
   std::vector<std::string> hidden_if_present;
   std::string audit_file;  // "-" = standard error
@@ -64,9 +66,12 @@ struct Config {
 constexpr const char* default_audit_file = "/var/log/keyward/audit.jsonl";
 Result<LocalSettings> local_settings(const RunOptions& options);
 Result<netproxy::ProxySettings> proxy_settings(const RunOptions& options);
-Result<> collect_hidden(Config& config);     // what the sandbox must not see
-Result<> check_modes(const Config& config);  // options that belong to the other mode
+Result<> collect_hidden(Config& config);         // what the sandbox must not see
+Result<> check_modes(const Config& config);      // options that belong to the other mode
+Result<> check_providers(const Config& config);  // names that the file and the options give
 
-Result<Config> load_config(RunOptions options, EnvironmentMap environment);
+// `secrets`: secret_variables(); those of the sources of AWS keys are copied.
+Result<Config> load_config(RunOptions options, EnvironmentMap environment,
+                           const SecretVariables& secrets);
 
 }  // namespace keyward::supervisor

@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "supervisor/doctor_aws.hpp"
 #include "supervisor/doctor_identity.hpp"
 #include "supervisor/doctor_report.hpp"
 #include "supervisor/doctor_sandbox.hpp"
@@ -25,10 +26,10 @@ void refuse(Findings& findings, const char* check, const Error& error) {
 
 // In the order of a run.
 void examine(Config& config, Findings& findings) {
-  auto launcher = isolation::fork_launcher(secret_variables());
-  SecretVariables secrets = take_secret_variables(secret_variables());
+  auto launcher = isolation::fork_launcher(secret_variables(config.options));
+  SecretVariables secrets = take_secret_variables(secret_variables(config.options));
   config.environment = environment_map();
-  look_at_settings(config, findings);
+  look_at_settings(config, secrets, findings);
   if (launcher)
     look_at_sandbox(**launcher, config, findings);
   else
@@ -39,6 +40,7 @@ void examine(Config& config, Findings& findings) {
   look_at_writing(config, findings);
   const SystemClock clock;
   look_at_identity(config, secrets, clock, findings);
+  look_at_aws_sources(config.aws, clock, findings);
 }
 
 }  // namespace

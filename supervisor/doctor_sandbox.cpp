@@ -78,6 +78,13 @@ void look_at_grant_ranges(const Config& config, Findings& findings) {
   if (!settings) fix(findings, "grants", settings.error());
 }
 
+void look_at_aws_settings(Config& config, const SecretVariables& secrets, Findings& findings) {
+  auto sources = aws_source_settings(config.options, config.environment, secrets, config.proxy);
+  if (!sources) return fix(findings, "aws", sources.error());
+  config.aws = std::move(*sources);
+  if (const Result<> apart = check_providers(config); !apart) fix(findings, "aws", apart.error());
+}
+
 // A user that nobody has, where the one that is asked for is a running sandbox's.
 Result<std::string> free_user() {
   constexpr uid_t first = 59900, last = 59999;
@@ -143,11 +150,12 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-void look_at_settings(Config& config, Findings& findings) {
+void look_at_settings(Config& config, const SecretVariables& secrets, Findings& findings) {
   look_at_gateway_settings(config, findings);
   look_at_policy(config, findings);
   look_at_names(config, findings);
   look_at_grant_ranges(config, findings);
+  look_at_aws_settings(config, secrets, findings);
   const Result<> hidden = collect_hidden(config);
   // What is wrong with the agent's endpoint is said where the agent is looked at.
   if (!hidden && identity::find_workload_endpoint(config.environment))

@@ -9,7 +9,7 @@ namespace keyward::supervisor {
 
 // Fills `config` from its options and environment as load_config() does, but goes on where a part
 // is wrong and leaves that out.
-void look_at_settings(Config& config, Findings& findings);
+void look_at_settings(Config& config, const SecretVariables& secrets, Findings& findings);
 
 // Builds the sandbox of `config` and confines a process in it, as a run does up to execve.
 void look_at_sandbox(isolation::Launcher& launcher, const Config& config, Findings& findings);

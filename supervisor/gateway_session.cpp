@@ -215,15 +215,8 @@ void GatewaySession::take_environment(identity::ProviderEnvironment environment)
   environment_failures_ = 0;
   log::info("credentials_loaded", {{"count", std::to_string(environment.credentials.aws.size())},
                                    {"revision", std::to_string(environment.revision)}});
-  credentials_.set(
-      std::make_shared<const netproxy::Credentials>(std::move(environment.credentials)));
+  credentials_.deliver(std::move(environment.credentials));
   grants_.replace(std::move(environment.grants));
-}
-
-// Without the gateway's help: derived keys end while it is away, too.
-void GatewaySession::drop_old_keys() {
-  auto rest = netproxy::without_old_keys(*credentials_.get(), clock_.now());
-  if (rest) credentials_.set(std::make_shared<const netproxy::Credentials>(std::move(*rest)));
 }
 
 void GatewaySession::run(const std::stop_token& stop) {
@@ -242,7 +235,7 @@ void GatewaySession::run(const std::stop_token& stop) {
 }
 
 void GatewaySession::poll_once() {
-  drop_old_keys();
+  credentials_.drop_old_keys(clock_.now());  // while the gateway is away, too
   const std::string id = slot_.get()->sandbox_id;
   auto config = client_->get_sandbox_config(id);
   if (!config && config.error().grpc_code == identity::grpc_unauthenticated) {
@@ -286,7 +279,7 @@ void GatewaySession::lose_authority(std::string_view detail, std::string_view re
 
 void GatewaySession::close_environment(std::string_view reason) {
   environment_revision_.reset();
-  credentials_.set(std::make_shared<const netproxy::Credentials>());
+  credentials_.deliver({});
   // Until the grants are known again, no place is known to need none.
   grants_.replace({{}, {{std::nullopt, "token grants: " + std::string(reason)}}});
 }

@@ -25,6 +25,7 @@
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/config.hpp"
 #include "supervisor/control_socket.hpp"
+#include "supervisor/credential_store.hpp"
 #include "supervisor/debug_answer.hpp"
 #include "supervisor/log_push.hpp"
 #include "supervisor/presence.hpp"
@@ -35,9 +36,9 @@ namespace keyward::supervisor {
 // References outlive the session.
 struct SessionInputs {
   const GatewaySettings& settings;
-  Secret token;                                  // OPENSHELL_SANDBOX_TOKEN; may be empty
-  Snapshot<netproxy::Policy>& policy;            // null or closed: everything is denied
-  Snapshot<netproxy::Credentials>& credentials;  // never null once started
+  Secret token;                        // OPENSHELL_SANDBOX_TOKEN; may be empty
+  Snapshot<netproxy::Policy>& policy;  // null or closed: everything is denied
+  CredentialStore& credentials;        // has some, or none, once started
   TokenGrants& grants;
   const Clock& clock;
 };
@@ -77,7 +78,6 @@ class GatewaySession final : public DebugTarget {
   Result<> open_control_socket();
   void start_log_push();
   void take_environment(identity::ProviderEnvironment environment);
-  void drop_old_keys();
   Result<> take_policy(const identity::SandboxConfig& config);
 
   void run(const std::stop_token& stop);
@@ -95,7 +95,7 @@ class GatewaySession final : public DebugTarget {
 
   const GatewaySettings& settings_;
   Snapshot<netproxy::Policy>& policy_;
-  Snapshot<netproxy::Credentials>& credentials_;
+  CredentialStore& credentials_;
   TokenGrants& grants_;
   const Clock& clock_;
   const BootClock boot_clock_;

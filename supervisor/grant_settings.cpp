@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "netproxy/io/look_up.hpp"
+#include "supervisor/trust.hpp"
 
 namespace keyward::supervisor {
 namespace {
@@ -65,9 +66,7 @@ Result<TokenGrantSettings> grant_settings(const RunOptions& options,
     TRY(add_range(text, settings.endpoints.rules));
   for (const std::string& text : options.grant_pins) TRY(add_pin(text, settings.endpoints));
   settings.endpoints.rules.own = proxy.own_addresses;
-  // Never the library's own file, which would be read while the sandbox runs.
-  settings.endpoints.ca_pem =
-      proxy.trust_store_pem.empty() ? "# no authorities\n" : proxy.trust_store_pem;
+  settings.endpoints.ca_pem = nothing_but(proxy.trust_store_pem);
   settings.endpoints.resolve = [names = proxy](const std::string& host, const auto& stop) {
     return netproxy::look_up(names, host, stop);
   };

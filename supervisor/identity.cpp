@@ -8,8 +8,7 @@ namespace {
 Result<> start_local(Identity& identity, LocalSettings& local, const Clock& clock) {
   LocalCredentials& credentials = local.credentials;
   identity.gives_placeholder = !credentials.keys.aws.empty() || gives_keys(credentials.grants);
-  identity.credentials.set(
-      std::make_shared<const netproxy::Credentials>(std::move(credentials.keys)));
+  identity.credentials.deliver(std::move(credentials.keys));
   identity.grants =
       std::make_unique<TokenGrants>(std::move(local.grants), clock, identity.audit.get());
   identity.grants->replace(std::move(credentials.grants));
@@ -43,6 +42,9 @@ Result<std::unique_ptr<Identity>> start_identity(const Config& config, LocalSett
     TRY(start_session(*identity, *config.gateway, secrets, clock));
   else
     TRY(start_local(*identity, local, clock));
+  if (config.aws.named.empty()) return identity;
+  identity->gives_placeholder = true;
+  identity->own_keys = std::make_unique<OwnAwsKeys>(config.aws, identity->credentials, clock);
   return identity;
 }
 

@@ -11,7 +11,9 @@
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/config.hpp"
+#include "supervisor/credential_store.hpp"
 #include "supervisor/gateway_session.hpp"
+#include "supervisor/own_aws_keys.hpp"
 
 namespace keyward::supervisor {
 
@@ -19,17 +21,19 @@ struct Identity {
   std::unique_ptr<netproxy::AuditSink> audit;  // first: the others write to it
   netproxy::Placeholder placeholder = netproxy::make_placeholder();
   Snapshot<netproxy::Policy> policy;  // null or closed: everything is denied
-  Snapshot<netproxy::Credentials> credentials;
+  CredentialStore credentials;
   std::unique_ptr<TokenGrants> grants;
   netproxy::PolicyModel initial_policy;     // its file system and user hold for the sandbox's life
   EnvironmentMap provided;                  // non-secret configuration for the program
   bool gives_placeholder = false;           // the program gets placeholder keys
-  std::unique_ptr<GatewaySession> session;  // null in local mode; last: its threads end first
+  std::unique_ptr<GatewaySession> session;  // null in local mode
+  std::unique_ptr<OwnAwsKeys> own_keys;     // null: none; the threads of both end first
 };
 
 // Local mode: compiles the policy and takes the credentials over.  Gateway mode: acquires the
-// token, asks the gateway, starts the refresher.  Errors name the setting and the remedy; nothing
-// has been started then.
+// token, asks the gateway, starts the refresher.  Both: asks the sources of AWS keys that are
+// named. Errors name the setting and the remedy; nothing has been started then.  `config` outlives
+// it.
 Result<std::unique_ptr<Identity>> start_identity(const Config& config, LocalSettings local,
                                                  SecretVariables secrets, const Clock& clock);
 

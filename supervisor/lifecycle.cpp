@@ -93,10 +93,10 @@ Result<RunningProxy> start_proxy(const Config& config, isolation::BuiltSandbox& 
   TRY_ASSIGN(running.authority, netproxy::CertificateAuthority::create(clock));
   running.client_identity = std::make_unique<SandboxClients>(std::move(sandbox.peer_queries));
   TRY_ASSIGN(running.proxy,
-             netproxy::Proxy::start(
-                 std::move(sandbox.listener), config.proxy,
-                 {identity.policy, identity.credentials, identity.placeholder, *running.authority,
-                  *identity.audit, *running.client_identity, clock, identity.grants.get()}));
+             netproxy::Proxy::start(std::move(sandbox.listener), config.proxy,
+                                    {identity.policy, identity.credentials.shown(),
+                                     identity.placeholder, *running.authority, *identity.audit,
+                                     *running.client_identity, clock, identity.grants.get()}));
   return running;
 }
 

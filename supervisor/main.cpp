@@ -29,11 +29,12 @@ constexpr int own_failure =
 // executed.
 Result<int> run_sandbox(RunOptions options) {
   ::umask(077);
-  TRY_ASSIGN(const auto launcher,
-             isolation::fork_launcher(secret_variables()));  // one thread, no secret read yet
+  TRY_ASSIGN(
+      const auto launcher,
+      isolation::fork_launcher(secret_variables(options)));  // one thread, no secret read yet
   TRY_ASSIGN(const UniqueFd signals, take_signals());
-  SecretVariables secrets = take_secret_variables(secret_variables());
-  TRY_ASSIGN(Config config, load_config(std::move(options), environment_map()));
+  SecretVariables secrets = take_secret_variables(secret_variables(options));
+  TRY_ASSIGN(Config config, load_config(std::move(options), environment_map(), secrets));
 
   const SystemClock clock;
   TRY_ASSIGN(isolation::BuiltSandbox sandbox, build_sandbox(*launcher, config));

@@ -16,6 +16,7 @@ constexpr const char* run_footer = R"(Modes:
   local     --policy F without OPENSHELL_ENDPOINT; credentials from --local-credentials (for development)
   gateway   OPENSHELL_ENDPOINT is set; policy and credentials come from the gateway, and a token is mandatory
   neither   everything is denied
+In both, --aws-credentials adds AWS keys that the supervisor gets itself.
 
 Environment (gateway mode; removed from the sandbox's environment):
   OPENSHELL_ENDPOINT            https://HOST:PORT, or http:// where HOST is a loopback address
@@ -32,6 +33,8 @@ Exit codes:
 
 Examples:
   supervisor run --policy policy.yaml -- curl https://api.example.com/
+  supervisor run --policy policy.yaml --aws-credentials data=web-identity \
+    --aws-bind data=s3.eu-central-1.amazonaws.com:443/my-bucket/** -- aws s3 ls s3://my-bucket
   OPENSHELL_ENDPOINT=https://gateway:17670 OPENSHELL_TLS_CA=ca.crt \
     OPENSHELL_SANDBOX_TOKEN_FILE=/etc/openshell/auth/sandbox.jwt supervisor -- /usr/bin/agent)";
 
@@ -46,7 +49,7 @@ Example:
 
 constexpr const char* doctor_footer =
     R"(Give it the options and the environment of the run.  It builds and confines a sandbox as the run does, executes nothing
-in it, and asks the gateway and the SPIFFE agent; it exchanges and refreshes nothing.
+in it, and asks the gateway, the SPIFFE agent and the sources of --aws-credentials; it exchanges and refreshes no token.
 
 Exit codes:
   0  nothing to fix           1  something to fix           125  an option that is not understood
@@ -142,11 +145,25 @@ void declare_grant_options(CLI::App& run, RunOptions& options) {
       ->allow_extra_args(false);
 }
 
+void declare_aws_options(CLI::App& run, RunOptions& options) {
+  run.add_option("--aws-credentials", options.aws_sources,
+                 "NAME=SOURCE: AWS keys that the supervisor gets itself and keeps fresh, as the "
+                 "provider NAME; SOURCE is chain | environment | profile:PROFILE | web-identity | "
+                 "container | imds, of the AWS SDKs' standard chain; nothing is looked up without "
+                 "this option (repeatable)")
+      ->allow_extra_args(false);
+  run.add_option("--aws-bind", options.aws_bindings,
+                 "NAME=HOST[:PORT][/PATH]: where the keys of --aws-credentials NAME=… may be used "
+                 "(repeatable)")
+      ->allow_extra_args(false);
+}
+
 CLI::App* declare_run(CLI::App& app, RunOptions& options) {
   CLI::App* run =
       app.add_subcommand("run", "start the sandbox and run a program in it (the default)");
   declare_sandbox_options(*run, options);
   declare_proxy_options(*run, options);
+  declare_aws_options(*run, options);
   declare_grant_options(*run, options);
   declare_identity_options(*run, options.identity);
   run->add_option("command", options.command, "the program and its arguments, after `--`");
@@ -161,6 +178,7 @@ CLI::App* declare_doctor(CLI::App& app, DoctorOptions& options) {
       "doctor", "say what of a run works and what to fix, without starting anything");
   declare_sandbox_options(*doctor, options.run);
   declare_proxy_options(*doctor, options.run);
+  declare_aws_options(*doctor, options.run);
   declare_grant_options(*doctor, options.run);
   declare_identity_options(*doctor, options.run.identity);
   doctor->add_flag("--json", options.json, "print one JSON object");

@@ -27,6 +27,8 @@ struct RunOptions {
   IdentityOptions identity;
   std::string policy_file;                // local mode, unless an endpoint is set
   std::string local_credentials_file;     // local mode only
+  std::vector<std::string> aws_sources;   // --aws-credentials NAME=SOURCE
+  std::vector<std::string> aws_bindings;  // --aws-bind NAME=HOST[:PORT][/PATH]
   std::vector<std::string> host_aliases;  // NAME=IP
   std::string upstream_ca_file;           // adds to the trust store
   std::string upstream_ca_only_file;      // replaces it

@@ -95,6 +95,10 @@ std::string java_trust_store(const std::vector<std::string>& certificates) {
   return store.append(reinterpret_cast<const char*>(digest.data()), digest.size());
 }
 
+std::string nothing_but(const std::string& store_pem) {
+  return store_pem.empty() ? "# no authorities\n" : store_pem;
+}
+
 Result<std::map<std::string, std::string>> trust_files(const std::string& ca_pem,
                                                        const std::string& store_pem) {
   const std::string bundle = store_pem + "\n" + ca_pem;

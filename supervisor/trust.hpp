@@ -25,6 +25,10 @@ struct TrustStore {
 };
 Result<TrustStore> load_trust_store(const TrustOptions& options);
 
+// For clients whose library reads the image's file where it is told nothing, and would do so while
+// the sandbox runs.
+std::string nothing_but(const std::string& store_pem);
+
 // path → content for the sandbox: the CA alone, the bundle, and the bundle as a JKS trust store for
 // JVMs.
 Result<std::map<std::string, std::string>> trust_files(const std::string& ca_pem,

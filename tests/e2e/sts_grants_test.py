@@ -6,6 +6,7 @@ import time
 
 from e2e.suite import Case
 from e2e.support.machine import wait_until
+from e2e.support.programs import Puts
 from e2e.support.s3_servers import REGION, Keys
 from e2e.support.spiffe import ID
 from e2e.support.sts_grants import AUDIENCE, OTHERS, OUTSIDE, READER, STORE, STORE_PLACE, StsPlace, WeedPlace
@@ -13,18 +14,6 @@ from e2e.support.token_grants import GrantSandbox
 
 URL = f"https://{STORE_PLACE.name}:{STORE_PLACE.port}/demo/"
 SESSION = "example.org=sandbox=a"  # of spiffe://example.org/sandbox/a
-# One PUT for each line of standard input, which names the key; answered by the status and the body of a refusal.
-CLIENT = """
-import json, os, subprocess, sys
-print("ready", flush=True)
-for line in sys.stdin:
-    key = line.strip()
-    done = subprocess.run(["curl", "-sS", "-w", "\\\\n%{http_code}", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
-                           os.environ["AWS_ACCESS_KEY_ID"] + ":" + os.environ["AWS_SECRET_ACCESS_KEY"], "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
-                           "-A", "a-client-of-s3", "-H", "accept: application/json", "-X", "PUT", "--data-binary", "of " + key, sys.argv[1] + key], capture_output=True, text=True)
-    body, _, status = done.stdout.rpartition("\\n")
-    print(json.dumps({"status": int(status or 0), "body": body, "error": done.stderr}), flush=True)
-"""
 
 
 @functools.lru_cache
@@ -32,21 +21,9 @@ def place_of(world):
     return StsPlace(world)
 
 
-class KeysSandbox(GrantSandbox):
+class KeysSandbox(Puts, GrantSandbox):
     def client(self):
-        return self.start("/usr/bin/python3", "-uc", CLIENT, URL)
-
-    def put(self, key):
-        self.process.stdin.write(key + "\n")
-        return json.loads(self.process.stdout.readline() or '{"status": -1}')
-
-    def put_until(self, status, key, seconds=30):
-        end = time.monotonic() + seconds
-        while (answer := self.put(key))["status"] != status:
-            if time.monotonic() > end:
-                raise TimeoutError(f"{key}: at last {answer}; see {self.log}")
-            time.sleep(0.1)
-        return answer
+        return self.start(*self.puts(URL))
 
 
 class StsCase(Case):

@@ -83,6 +83,18 @@ TEST_CASE("options: doctor takes the options of a run, and no program") {
   CHECK_FALSE(parse_options({"doctor", "--nonsense"}).has_value());
 }
 
+TEST_CASE("options: sources of AWS keys, of a run and of doctor") {
+  const Words given = {"--aws-credentials", "a=chain", "--aws-bind",        "a=h:443/b/**",
+                       "--aws-bind",        "a=[::1]", "--aws-credentials", "b=imds"};
+  const auto run =
+      std::get<RunOptions>(parsed(joined(joined({"run"}, given), {"--", "/bin/true"})).action);
+  CHECK(run.aws_sources == Words{"a=chain", "b=imds"});
+  CHECK(run.aws_bindings == Words{"a=h:443/b/**", "a=[::1]"});
+  const auto doctor = std::get<DoctorOptions>(parsed(joined({"doctor"}, given)).action);
+  CHECK(doctor.run.aws_sources == run.aws_sources);
+  CHECK(has(help_of({"run", "--help"}), "--aws-credentials"));
+}
+
 TEST_CASE("options: what is no subcommand is a program") {
   CHECK(std::get<RunOptions>(parsed({"--", "doctor"}).action).command ==
         std::vector<std::string>{"doctor"});

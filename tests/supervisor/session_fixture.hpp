@@ -54,7 +54,7 @@ struct SessionFixture {
   FakeGateway gateway;
   tests::TestDirectory directory;
   Snapshot<netproxy::Policy> policy;
-  Snapshot<netproxy::Credentials> credentials;
+  CredentialStore credentials;
   TokenGrants grants{TokenGrantSettings{}, system_time};
   GatewaySettings settings;
   // What the fake gateway says; guarded by gateway.mutex.

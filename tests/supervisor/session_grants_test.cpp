@@ -23,7 +23,7 @@ TEST_CASE("session grants: they come, cannot be read, go, and close with the aut
   tests::FakeGateway gateway;  // after what its answers use
   const tests::TestDirectory directory;
   Snapshot<netproxy::Policy> policy;
-  Snapshot<netproxy::Credentials> credentials;
+  CredentialStore credentials;
   TokenGrants grants(TokenGrantSettings{}, clock);
   gateway.config = [&](const Call&, auto& response) {
     response.mutable_policy()->set_version(1);
@@ -153,7 +153,7 @@ struct Revisions {
   tests::FakeGateway gateway;  // after what its answers use
   const tests::TestDirectory directory;
   Snapshot<netproxy::Policy> policy;
-  Snapshot<netproxy::Credentials> credentials;
+  CredentialStore credentials;
   TokenGrants grants{TokenGrantSettings{}, clock};
   GatewaySettings settings;
   std::unique_ptr<GatewaySession> session;

@@ -1,4 +1,6 @@
 """Programs that run inside the sandbox, as text: they hold only what the sandbox's environment gives them."""
+import json
+import time
 
 REGION_ENV = ("--env", "AWS_DEFAULT_REGION=us-east-1")
 
@@ -86,3 +88,36 @@ def request(host, port, method, path, headers, body=b"", query=""):
         pass
     return answer_of(connection)
 """
+
+# One PUT for each line of standard input, which names the key; answered by the status and the body of a refusal.
+PUTS = """
+import json, os, subprocess, sys
+print("ready", flush=True)
+for line in sys.stdin:
+    key = line.strip()
+    done = subprocess.run(["curl", "-sS", "-w", "\\\\n%{http_code}", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+                           os.environ["AWS_ACCESS_KEY_ID"] + ":" + os.environ["AWS_SECRET_ACCESS_KEY"], "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+                           "-A", "a-client-of-s3", "-H", "accept: application/json", "-X", "PUT", "--data-binary", "of " + key, sys.argv[1] + key], capture_output=True, text=True)
+    body, _, status = done.stdout.rpartition("\\n")
+    print(json.dumps({"status": int(status or 0), "body": body, "error": done.stderr}), flush=True)
+"""
+
+
+class Puts:
+    """What a sandbox is besides, whose `process` is that program and whose `log` its supervisor writes."""
+
+    @staticmethod
+    def puts(url):
+        return "/usr/bin/python3", "-uc", PUTS, url
+
+    def put(self, key):
+        self.process.stdin.write(key + "\n")
+        return json.loads(self.process.stdout.readline() or '{"status": -1}')
+
+    def put_until(self, status, key, seconds=30):
+        end = time.monotonic() + seconds
+        while (answer := self.put(key))["status"] != status:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{key}: at last {answer}; see {self.log}")
+            time.sleep(0.1)
+        return answer

@@ -37,25 +37,27 @@ class SeaweedFs:
 
 class SeaweedSts:
     """SeaweedFS with an STS of its own: whoever proves by a JWT of the issuer that it is anybody gets keys that the same server takes."""
-    name, port, role = "weed-sts.keyward.test", 8433, "arn:aws:iam::role/Agent"
+    role = "arn:aws:iam::role/Agent"
 
-    def __init__(self, machine, pki, issuer, audience):
+    def __init__(self, machine, pki, issuer, audience, label="weed-sts", number=0):
+        """`number` keeps the ports of several apart."""
+        self.name, self.port = f"{label}.keyward.test", 8433 + number
         certificate, key = pki.issue(self.name)
         allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sts:ValidateSession"], "Resource": ["*"]}]}
         trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Federated": "*"}, "Action": ["sts:AssumeRoleWithWebIdentity"]}]}
         owner = {"identities": [{"name": "owner", "credentials": [{"accessKey": Keys.access, "secretKey": Keys.secret}], "actions": ["Admin"]}]}
-        config = machine.write("secrets/weed-sts.json", json.dumps({
+        config = machine.write(f"secrets/{label}.json", json.dumps({
             "sts": {"tokenDuration": "15m", "maxSessionLength": "12h", "issuer": "weed", "signingKey": base64.b64encode(secrets.token_bytes(32)).decode()},
             "providers": [{"name": "spiffe", "type": "oidc", "enabled": True, "config": {"issuer": issuer, "clientId": audience, "jwksUri": issuer + "/keys.json"}}],
             "policy": {"defaultEffect": "Deny", "storeType": "memory"}, "policies": [{"name": "All", "document": allow}],
             "roles": [{"roleName": "Agent", "roleArn": self.role, "trustPolicy": trust, "attachedPolicies": ["All"]}]}))
-        data, there = machine.folder("weed-sts"), machine.network().there
-        self.process = machine.start("weed-sts", [
+        data, there = machine.folder(label), machine.network().there
+        self.process = machine.start(label, [
             "sh", "-c", 'mount -t tmpfs tmpfs /tmp && exec "$@"', "sh", tools.weed(), "server", f"-dir={data}", "-s3",
-            f"-s3.config={machine.write('secrets/weed-sts-keys.json', json.dumps(owner))}", f"-s3.iam.config={config}", f"-ip={there}", f"-ip.bind={there}",
-            f"-s3.port={self.port}", f"-s3.cert.file={certificate}", f"-s3.key.file={key}", "-master.port=9433", "-volume.port=8180", "-filer.port=8988",
+            f"-s3.config={machine.write(f'secrets/{label}-keys.json', json.dumps(owner))}", f"-s3.iam.config={config}", f"-ip={there}", f"-ip.bind={there}",
+            f"-s3.port={self.port}", f"-s3.cert.file={certificate}", f"-s3.key.file={key}", f"-master.port={9433 + number}", f"-volume.port={8180 + number}", f"-filer.port={8988 + number}",
             "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"], inside=True)
-        wait_until(lambda: machine.network().listens(self.port), 60, "weed-sts")
+        wait_until(lambda: machine.network().listens(self.port), 60, label)
 
 
 class Versity:
