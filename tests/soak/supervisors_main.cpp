@@ -97,7 +97,7 @@ class Supervisor {
   const SystemClock clock_;
   GatewaySettings settings_;
   Snapshot<netproxy::Policy> policy_;
-  Snapshot<netproxy::Credentials> credentials_;
+  CredentialStore credentials_;
   TokenGrants grants_{settings_.grants, clock_};
   std::unique_ptr<GatewaySession> session_;
   std::string jti_;
