@@ -58,7 +58,7 @@ struct SandboxCommand {
 };
 
 struct ProviderCommand {
-  enum class Verb { create, list, remove, attach, detach } verb = Verb::list;
+  enum class Verb { create, update, list, remove, attach, detach } verb = Verb::list;
   std::string type, name, sandbox, from_file, profile = "default";
   std::vector<std::string> bindings;
   bool derived_keys = false;

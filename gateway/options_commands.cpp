@@ -111,6 +111,15 @@ void declare_provider(CLI::App& app, CommandArguments& all, Options& options) {
                  "HOST[:PORT][/PATH] where the credentials may be used (repeatable; default: the "
                  "endpoints of TYPE's profile)");
   declare_derived_keys(*create, command);
+  CLI::App* update = declare_verb(*provider, options, command,
+                                  {Verb::update, "update", "Replace credentials of one"});
+  update->add_option("NAME", command.name)->required();
+  update
+      ->add_option("--from-file", command.from_file,
+                   "as of create; what it does not name stays as it is")
+      ->required();
+  update->add_option("--profile", command.profile, "profile of an AWS credentials file")
+      ->capture_default_str();
   declare_verb(*provider, options, command, {Verb::list, "list", "List providers; no secrets"});
   CLI::App* remove =
       declare_verb(*provider, options, command, {Verb::remove, "delete", "Delete one"});

@@ -77,6 +77,10 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   TRY_ASSIGN(session->client_,
              identity::GatewayClient::connect(session->settings_.endpoint, session->slot_,
                                               tls_by(session->settings_, session->agent_.get())));
+  session->grants_.ask_for_users([self = session.get()](const auto& provider,
+                                                        const auto& credential) {
+    return self->client_->get_subject_token({self->slot_.get()->sandbox_id, provider, credential});
+  });
   TRY(session->exchange_first());
   session->start_log_push();
   TRY(session->start_refresher());
@@ -108,6 +112,7 @@ void GatewaySession::start_log_push() {
 GatewaySession::~GatewaySession() {
   poller_.request_stop();
   if (client_) client_->cancel();
+  grants_.ask_for_users(nullptr);  // who asks has been cancelled
 }
 
 Result<> GatewaySession::acquire(Secret token) {

@@ -105,12 +105,12 @@ void TokenGrants::Recorder::answered(const identity::GrantReport& report) {
 }
 
 TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& workload_api,
-                              TokenGrantSettings settings, const Clock& wall,
-                              identity::GrantObserver& observer)
+                              TokenGrantSettings settings, const Clock& wall, TokenGrants& owner)
     : agent(workload_api, settings.grants.spiffe_id, wall),
       endpoints(settings.endpoints, wall, clock),
       sts(std::move(settings.endpoints), wall, clock),
-      grants({agent.tokens, endpoints, wall, clock, nullptr, &sts, &agent.certificates, &observer},
+      grants({agent.tokens, endpoints, wall, clock, &owner.users_, &sts, &agent.certificates,
+              &owner.recorder_},
              std::move(settings.grants)) {}
 
 TokenGrants::Issuers::~Issuers() {
@@ -123,7 +123,7 @@ TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall, netprox
     : grants_(std::make_shared<const SandboxGrants>()), recorder_(audit) {
   if (!settings.agent) return;
   const identity::WorkloadEndpoint agent = *settings.agent;
-  issuers_ = std::make_unique<Issuers>(agent, std::move(settings), wall, recorder_);
+  issuers_ = std::make_unique<Issuers>(agent, std::move(settings), wall, *this);
 }
 
 void TokenGrants::replace(SandboxGrants grants) {

@@ -17,6 +17,7 @@
 #include "netproxy/audit/sink.hpp"
 #include "netproxy/injection.hpp"
 #include "supervisor/failure_log.hpp"
+#include "supervisor/user_tokens.hpp"
 
 namespace keyward::supervisor {
 
@@ -35,6 +36,9 @@ class TokenGrants final : public netproxy::TokenSource {
   // From now on these.  What is no longer among them stops at once, also for connections that are
   // open and for requests that wait.
   void replace(identity::SandboxGrants grants);
+
+  // Where users' tokens come from, as UserTokens::ask().
+  void ask_for_users(UserTokens::Ask ask) { users_.ask(std::move(ask)); }
 
   std::optional<Result<netproxy::InjectionPtr>> injection_for(const netproxy::InjectionPlace& place,
                                                               const Done& done) override;
@@ -61,7 +65,7 @@ class TokenGrants final : public netproxy::TokenSource {
   // Whom tokens come from.
   struct Issuers {
     Issuers(const identity::WorkloadEndpoint& workload_api, TokenGrantSettings settings,
-            const Clock& wall, identity::GrantObserver& observer);
+            const Clock& wall, TokenGrants& owner);
     Issuers(const Issuers&) = delete;
     Issuers& operator=(const Issuers&) = delete;
     ~Issuers();  // gives up what is under way
@@ -78,6 +82,7 @@ class TokenGrants final : public netproxy::TokenSource {
   Snapshot<identity::SandboxGrants> grants_;
   FailureLog failures_{"token_not_granted"};
   Recorder recorder_;
+  UserTokens users_;
   std::unique_ptr<Issuers> issuers_;
 };
 

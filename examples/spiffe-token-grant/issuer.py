@@ -7,13 +7,15 @@ usage: issuer.py SETTINGS.json
   bundle       file with the trust domain's keys (the JWT part of a trust bundle)
   trust_domain the workloads that it knows
   clients      optional: file with the X.509 part of the trust bundle; a client may then prove itself by its certificate
+  users        optional: file with the public keys of who signs users' tokens; a user's token that is for this issuer is exchanged then
   published    file that it writes its own public key to
   services     {AUDIENCE: [scopes that may be had there]}
   lifetime     of a token, in seconds
   record       optional: file that gets each proof and each token with its audience, so that one can look for them elsewhere
 
 OAuth 2.0 client credentials (RFC 6749 section 4.4) with the assertion type of draft-ietf-oauth-spiffe-client-auth, or with a certificate
-(RFC 8705 section 2.1).
+(RFC 8705 section 2.1); and token exchange (RFC 8693) of a user's token, with the JWT-SVID as the actor or as the client assertion: the token
+that comes of it has the user as `sub`, and the workload as `act` or `azp`.
 """
 import json
 import os
@@ -26,6 +28,7 @@ import tokens
 import web
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
+EXCHANGE, TYPE = "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:token-type:"
 with open(sys.argv[1], encoding="utf-8") as settings_file:
     SETTINGS = json.load(settings_file)
 KEY = tokens.SigningKey(secrets.token_hex(4))
@@ -56,23 +59,50 @@ def certified(certificate, client_id):
     return ids[0]
 
 
-def client_of(form, certificate):
-    """The SPIFFE ID that the assertion or the certificate proves."""
-    if form.get("grant_type") != "client_credentials":
-        raise Failure(400, "unsupported_grant_type", "only client_credentials")
-    if certificate and "client_assertion" not in form:
-        return certified(certificate, form.get("client_id"))
-    if form.get("client_assertion_type") != ASSERTION_TYPE:
-        raise Failure(401, "invalid_client", "only assertions of the type jwt-spiffe")
+def workload_of(token):
+    """The SPIFFE ID that the JWT-SVID proves."""
     try:
-        claims = tokens.verified(form.get("client_assertion", ""), SETTINGS["bundle"], SETTINGS["issuer"])
+        claims = tokens.verified(token, SETTINGS["bundle"], SETTINGS["issuer"])
     except tokens.Refused as reason:
         raise Failure(401, "invalid_client", f"the JWT-SVID is refused: {reason}") from None
     if not claims["sub"].startswith(f"spiffe://{SETTINGS['trust_domain']}/"):
         raise Failure(401, "invalid_client", "the JWT-SVID is of another trust domain")
-    if form.get("client_id", claims["sub"]) != claims["sub"]:
-        raise Failure(401, "invalid_client", "client_id is not the JWT-SVID's subject")
     return claims["sub"]
+
+
+def client_of(form, certificate):
+    """The SPIFFE ID that the assertion or the certificate proves."""
+    if certificate and "client_assertion" not in form:
+        return certified(certificate, form.get("client_id"))
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise Failure(401, "invalid_client", "only assertions of the type jwt-spiffe")
+    workload = workload_of(form.get("client_assertion", ""))
+    if form.get("client_id", workload) != workload:
+        raise Failure(401, "invalid_client", "client_id is not the JWT-SVID's subject")
+    return workload
+
+
+def user_of(form):
+    """Whom the subject token is of (RFC 8693 section 2.1)."""
+    if form.get("subject_token_type") != TYPE + "access_token":
+        raise Failure(400, "invalid_request", "the subject must be an access token")
+    try:
+        return tokens.verified(form.get("subject_token", ""), SETTINGS["users"], SETTINGS["issuer"])["sub"]
+    except tokens.Refused as reason:
+        raise Failure(400, "invalid_request", f"the user's token is refused: {reason}") from None
+
+
+def parties_of(form, certificate):
+    """The claims that say whose token it will be."""
+    if form.get("grant_type") == "client_credentials":
+        return {"sub": client_of(form, certificate)}
+    if form.get("grant_type") != EXCHANGE or "users" not in SETTINGS:
+        raise Failure(400, "unsupported_grant_type", "only client_credentials" + (" and token-exchange" if "users" in SETTINGS else ""))
+    if "actor_token" not in form:
+        return {"sub": user_of(form), "azp": client_of(form, certificate)}
+    if form.get("actor_token_type") != TYPE + "jwt":
+        raise Failure(400, "invalid_request", "the actor must prove itself by a JWT")
+    return {"sub": user_of(form), "act": {"sub": workload_of(form["actor_token"])}}
 
 
 def granted(form):
@@ -99,15 +129,21 @@ class Issuer(web.Handler):
             if (method, self.path) != ("POST", "/token"):
                 raise Failure(404, "invalid_request", "POST /token")
             form = form_of(body)
-            seen["client"] = client_of(form, self.connection.getpeercert())
+            parties = parties_of(form, self.connection.getpeercert())
+            seen["client"] = parties.get("azp") or parties.get("act", parties)["sub"]
+            if parties["sub"] != seen["client"]:
+                seen["user"] = parties["sub"]
             seen["aud"], seen["scope"] = granted(form)
         except Failure as failure:
             return failure.status, failure.answer, {**seen, **failure.answer}, {}
         now = int(time.time())
-        token = KEY.sign({"iss": SETTINGS["issuer"], "sub": seen["client"], "aud": seen["aud"], "scope": seen["scope"], "iat": now,
+        token = KEY.sign({"iss": SETTINGS["issuer"], **parties, "aud": seen["aud"], "scope": seen["scope"], "iat": now,
                           "exp": now + SETTINGS["lifetime"], "jti": secrets.token_hex(16)})
-        record("proof " + form.get("client_assertion", "certificate"), f"{seen['aud']} {token}")
+        proof = form.get("client_assertion") or form.get("actor_token", "certificate")
+        record("proof " + proof, *([f"user {form['subject_token']}"] if "user" in seen else []), f"{seen['aud']} {token}")
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": SETTINGS["lifetime"], "scope": seen["scope"]}
+        if "user" in seen:
+            answer["issued_token_type"] = TYPE + "access_token"
         return 200, answer, seen, {}
 
 

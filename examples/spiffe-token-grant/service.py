@@ -36,6 +36,7 @@ class Service(web.Handler):
             refusal = {"error": "invalid_token", "reason": str(reason)}
             return 401, refusal, refusal, {"www-authenticate": f'Bearer realm="{SETTINGS["name"]}"'}
         who = {"service": SETTINGS["name"], "caller": claims["sub"], "aud": claims["aud"], "scope": claims["scope"]}
+        who.update({claim: claims[claim] for claim in ("act", "azp") if claim in claims})  # who acts for the caller
         needed = SETTINGS["scopes"][method]
         if needed not in claims["scope"].split():
             refusal = {**who, "error": "insufficient_scope", "reason": f"{method} needs {needed}"}

@@ -15,6 +15,7 @@ constexpr auto rules = std::to_array<MethodRule>({
     {"IssueSandboxToken", Access::sandbox},
     {"RefreshSandboxToken", Access::sandbox},
     {"GetSandboxProviderEnvironment", Access::sandbox},
+    {"GetSandboxSubjectToken", Access::sandbox},
     {"ReportPolicyStatus", Access::sandbox},
     {"PushSandboxLogs", Access::sandbox},
     {"ReportMainProcessExit", Access::sandbox},

@@ -104,6 +104,17 @@ Result<> create_provider(OperatorClient& client, const ProviderCommand& command,
   return {};
 }
 
+Result<> update_provider(OperatorClient& client, const ProviderCommand& command, bool json) {
+  TRY_ASSIGN(CredentialsFile read, read_credentials(command));
+  NewProvider request;
+  request.name = command.name;
+  request.credentials = std::move(read.credentials);
+  request.config = std::move(read.config);
+  TRY_ASSIGN(const ProviderInfo changed, client.update_provider(request));
+  if (json) print(provider_json(changed) + "\n");
+  return {};
+}
+
 Result<> list_sandboxes(OperatorClient& client, bool json) {
   TRY_ASSIGN(const auto rows, client.sandboxes());
   if (!json) {
@@ -164,6 +175,8 @@ Result<> run_provider_command(OperatorClient& client, const ProviderCommand& com
   switch (command.verb) {
     case Verb::create:
       return create_provider(client, command, json);
+    case Verb::update:
+      return update_provider(client, command, json);
     case Verb::list:
       return list_providers(client, json);
     case Verb::remove:

@@ -48,6 +48,17 @@ PolicyInfo info_of(const v1::PolicyRecord& record) {
   return info;
 }
 
+template <class Request>
+void fill_credentials(const NewProvider& provider, Request& request) {
+  for (const auto& [name, value] : provider.credentials)
+    (*request.mutable_credentials())[name] = std::string(value.reveal());
+  request.mutable_config()->insert(provider.config.begin(), provider.config.end());
+}
+template <class Request>
+void wipe_credentials(Request& request) {
+  for (auto& [name, value] : *request.mutable_credentials()) wipe(value.data(), value.size());
+}
+
 class Client final : public OperatorClient {
  public:
   Client(std::string path, const std::shared_ptr<grpc::Channel>& channel)
@@ -139,9 +150,7 @@ class Client final : public OperatorClient {
     v1::CreateProviderRequest request;
     request.set_name(provider.name);
     request.set_type(provider.type);
-    for (const auto& [name, value] : provider.credentials)
-      (*request.mutable_credentials())[name] = std::string(value.reveal());
-    request.mutable_config()->insert(provider.config.begin(), provider.config.end());
+    fill_credentials(provider, request);
     for (const std::string& binding : provider.bindings) request.add_bindings(binding);
     if (provider.derived_keys) {
       v1::DerivedKeyScopes& scopes = *request.mutable_derived_keys();
@@ -150,7 +159,18 @@ class Client final : public OperatorClient {
     }
     v1::ProviderRecord record;
     const Result<> done = call(&v1::Operator::Stub::CreateProvider, request, record);
-    for (auto& [name, value] : *request.mutable_credentials()) wipe(value.data(), value.size());
+    wipe_credentials(request);
+    if (!done) return tl::unexpected(done.error());
+    return info_of(record);
+  }
+
+  Result<ProviderInfo> update_provider(const NewProvider& provider) override {
+    v1::UpdateProviderRequest request;
+    request.set_name(provider.name);
+    fill_credentials(provider, request);
+    v1::ProviderRecord record;
+    const Result<> done = call(&v1::Operator::Stub::UpdateProvider, request, record);
+    wipe_credentials(request);
     if (!done) return tl::unexpected(done.error());
     return info_of(record);
   }

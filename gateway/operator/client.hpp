@@ -92,6 +92,8 @@ class OperatorClient {
   virtual Result<PolicyInfo> policy(const std::string& sandbox, std::uint32_t version) = 0;
 
   virtual Result<ProviderInfo> create_provider(const NewProvider& provider) = 0;
+  // Its name, and the credentials and configuration that replace those of these names.
+  virtual Result<ProviderInfo> update_provider(const NewProvider& provider) = 0;
   virtual Result<std::vector<ProviderInfo>> providers() = 0;
   virtual Result<bool> delete_provider(const std::string& name) = 0;
   virtual Result<bool> attach(const std::string& sandbox, const std::string& provider) = 0;

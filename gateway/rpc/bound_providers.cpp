@@ -51,6 +51,21 @@ Result<> add_grants(const std::string& provider, const v1::ProviderProfile& prof
   return readable;
 }
 
+// Users' tokens: nobody who is given the sandbox's credentials is given these.
+void withhold(const v1::ProviderProfile& profile, ProviderRow& row) {
+  for (const std::string& variable : subject_variables(profile)) row.credentials.erase(variable);
+}
+void withhold(const v1::ProviderProfile&, ProviderOutline&) {}  // it has names alone
+
+// So that what was granted for one user's token is not used for the next one.
+void name_subjects(const ProviderFacts& row, std::vector<BoundGrant>& grants) {
+  for (BoundGrant& grant : grants) {
+    auto& wire = *grant.credential.mutable_token_grant();
+    if (grant.key.provider == row.name && !wire.subject_credential().empty())
+      wire.set_subject_version(row.id + "/" + std::to_string(row.resource_version));
+  }
+}
+
 template <class Row>
 Result<BoundProviders<Row>> bound(Store& store, const std::string& sandbox_id,
                                   std::vector<Row> rows) {
@@ -64,6 +79,8 @@ Result<BoundProviders<Row>> bound(Store& store, const std::string& sandbox_id,
     }
     if (profile && row.bindings.empty()) row.bindings = bindings_of(*profile);
     const Result<> added = profile ? add_grants(row.name, *profile, bound.grants) : Result<>();
+    if (profile) withhold(*profile, row);
+    name_subjects(row, bound.grants);
     if (granted && !added) granted = fail_at("provider " + row.name, added.error());
     bound.rows.push_back(std::move(row));
   }

@@ -9,7 +9,7 @@ namespace keyward::gateway {
 // one that cannot be used must not take the others, and the sandbox's authority, along.
 template <class Row>
 struct BoundProviders {
-  std::vector<Row> rows;
+  std::vector<Row> rows;           // without users' tokens (gateway/rpc/subject_tokens.hpp)
   std::vector<BoundGrant> grants;  // also those that are not good: a supervisor closes their places
 };
 

@@ -51,6 +51,7 @@ class GrantLinter {
     look_around(credential, field);
     const auto& wire = credential.token_grant();
     look_at_server(wire, field + ".token_grant");
+    look_at_subject(credential, field + ".token_grant");
     for (const Endpoint& endpoint : profile_.endpoints()) look_at(endpoint, credential);
     look_at_bindings(credential, field);
   }
@@ -83,6 +84,14 @@ class GrantLinter {
       if (!url->empty())
         hold(field + (url == &wire.issuer() ? ".issuer" : ".token_endpoint"),
              identity::check_token_url(*url, rules).map([](const Url&) {}));
+  }
+
+  void look_at_subject(const v1::ProviderProfileCredential& credential, const std::string& field) {
+    if (!credential.token_grant().subject_version().empty())
+      say_(field + ".subject_version", "is set by the gateway; leave it out");
+    if (credential.token_grant().subject_credential().empty()) return;
+    hold(field + ".subject_credential",
+         subject_variable(profile_, credential).map([](const auto&) {}));
   }
 
   void look_at(const Endpoint& endpoint, const v1::ProviderProfileCredential& credential) {

@@ -15,7 +15,7 @@ using SayProblem = std::function<void(const std::string& field, const std::strin
 // refused are: http and hosts of this machine for a token endpoint, and endpoints without TLS,
 // unless the grant says that they are meant; endpoints that are not opened (`tls: skip`, `protocol:
 // tcp`), that sign in the same header, or that do not sign with the keys of a grant; a variable for
-// what no variable ever holds.
+// what no variable ever holds; a subject_credential that is not stored.
 void lint_grants(const openshell::v1::ProviderProfile& profile, const SayProblem& say);
 
 }  // namespace keyward::gateway

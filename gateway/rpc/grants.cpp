@@ -63,6 +63,29 @@ bool has_grants(const v1::ProviderProfile& profile) {
                      [](const auto& credential) { return credential.has_token_grant(); });
 }
 
+Result<std::string> subject_variable(const v1::ProviderProfile& profile,
+                                     const v1::ProviderProfileCredential& credential) {
+  const std::string& name = credential.token_grant().subject_credential();
+  if (name.empty()) return fail(Code::not_found, "the grant has no subject_credential");
+  const auto found =
+      std::find_if(profile.credentials().begin(), profile.credentials().end(),
+                   [&](const v1::ProviderProfileCredential& each) { return each.name() == name; });
+  if (found == profile.credentials().end())
+    return fail(Code::invalid, "names no credential of the profile");
+  if (found->has_token_grant() || found->env_vars_size() != 1)
+    return fail(Code::invalid,
+                "must name a credential that is stored, under one variable (env_vars)");
+  return found->env_vars(0);
+}
+
+std::set<std::string> subject_variables(const v1::ProviderProfile& profile) {
+  std::set<std::string> variables;
+  for (const v1::ProviderProfileCredential& credential : profile.credentials())
+    if (auto variable = subject_variable(profile, credential); variable)
+      variables.insert(std::move(*variable));
+  return variables;
+}
+
 Result<std::vector<BoundGrant>> grants_of(const std::string& provider,
                                           const v1::ProviderProfile& profile,
                                           const v1::ProviderProfileCredential& credential) {

@@ -2,6 +2,7 @@
 // Token grants: what a provider's profile lets its sandboxes ask an authorization server for, bound
 // to the profile's endpoints.  Pure.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@ struct BoundGrant {
 };
 
 bool has_grants(const openshell::v1::ProviderProfile& profile);
+
+// The variable under which a provider keeps the user's token that is the subject of this grant.
+// Errors: it has no subject_credential; there is no such credential, or it is none that is stored
+// under one variable.
+Result<std::string> subject_variable(const openshell::v1::ProviderProfile& profile,
+                                     const openshell::v1::ProviderProfileCredential& credential);
+// All of them: they are for token exchanges, and given to nobody as other credentials are.
+std::set<std::string> subject_variables(const openshell::v1::ProviderProfile& profile);
 
 // For each credential with a grant one for each endpoint of the profile, and one for each override.
 // Empty where the profile grants nothing.  Errors name the credential.

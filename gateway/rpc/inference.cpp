@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
+#include "gateway/rpc/grants.hpp"
 #include "gateway/rpc/names.hpp"
 #include "gateway/rpc/policy_rows.hpp"
 #include "gateway/rpc/profiles.hpp"
@@ -56,12 +57,13 @@ std::vector<std::string> protocols_of(const Profile& profile) {
           "model_discovery"};
 }
 
-// The first of the profile's credentials that the provider has.
+// The first of the profile's credentials that the provider has, and that is no user's token.
 const Secret* key_of(const Profile& profile, const ProviderRow& provider) {
+  const std::set<std::string> withheld = subject_variables(profile);
   for (const auto& credential : profile.credentials())
     for (const std::string& variable : credential.env_vars())
       if (const auto found = provider.credentials.find(variable);
-          found != provider.credentials.end())
+          found != provider.credentials.end() && withheld.count(variable) == 0)
         return &found->second;
   return nullptr;
 }

@@ -11,6 +11,7 @@
 #include "gateway/rpc/services.hpp"
 #include "gateway/rpc/settings.hpp"
 #include "gateway/rpc/streams.hpp"
+#include "gateway/rpc/subject_tokens.hpp"
 #include "gateway/rpc/supervisor_calls.hpp"
 #include "openshell.grpc.pb.h"
 
@@ -84,6 +85,13 @@ class OpenShellService final : public Base {
     return serve(deps_, *context,
                  {"GetSandboxProviderEnvironment", Requested::By::id, request->sandbox_id()})
         .by(get_provider_environment, *request, *response);
+  }
+  grpc::Status GetSandboxSubjectToken(grpc::ServerContext* context,
+                                      const v1::GetSandboxSubjectTokenRequest* request,
+                                      v1::GetSandboxSubjectTokenResponse* response) override {
+    return serve(deps_, *context,
+                 {"GetSandboxSubjectToken", Requested::By::id, request->sandbox_id()})
+        .by(get_subject_token, *request, *response);
   }
   grpc::Status ReportPolicyStatus(grpc::ServerContext* context,
                                   const v1::ReportPolicyStatusRequest* request,

@@ -205,6 +205,22 @@ class OperatorService final : public v1::Operator::Service {
     });
   }
 
+  grpc::Status UpdateProvider(grpc::ServerContext*, const v1::UpdateProviderRequest* request,
+                              v1::ProviderRecord* response) override {
+    return answer({"UpdateProvider", request->name()}, [&]() -> Result<> {
+      openshell::v1::UpdateProviderRequest change;
+      change.mutable_provider()->mutable_metadata()->set_name(request->name());
+      *change.mutable_provider()->mutable_credentials() = request->credentials();
+      *change.mutable_provider()->mutable_config() = request->config();
+      for (const auto& [name, value] :
+           request->credentials())  // when the old one ended says nothing
+        (*change.mutable_credential_expires_at_ms())[name] = 0;
+      TRY_ASSIGN(const ProviderOutline stored, change_provider(deps_.store, change));
+      fill_record(stored, *response);
+      return {};
+    });
+  }
+
   grpc::Status ListProviders(grpc::ServerContext*, const v1::ListProvidersRequest*,
                              v1::ListProvidersResponse* response) override {
     return answer({"ListProviders", ""}, [&]() -> Result<> {

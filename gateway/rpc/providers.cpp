@@ -48,6 +48,10 @@ Result<> check_bindings(const v1::ProviderProfile& profile, const ProviderRow& r
     return fail(Code::invalid,
                 "--bind is for a provider's own credentials; token grants are bound to their "
                 "profile's endpoints");
+  if (!row.bindings.empty() && !subject_variables(profile).empty())
+    return fail(Code::invalid,
+                "--bind is not for a provider with a user's token, which goes to a token endpoint "
+                "alone");
   if (!row.bindings.empty() || !profile.endpoints().empty()) return {};
   return fail(Code::invalid,
               "an unbound credential is usable nowhere; add --bind HOST[:PORT][/PATH], or import a "
@@ -192,13 +196,11 @@ Result<> list_providers(const CallContext& call, const v1::ListProvidersRequest&
   return {};
 }
 
-Result<> update_provider(const CallContext& call, const v1::UpdateProviderRequest& request,
-                         v1::ProviderResponse& response) {
-  TRY(check_workspace(request.workspace()));
+Result<ProviderOutline> change_provider(Store& store, const v1::UpdateProviderRequest& request) {
   if (!request.has_provider()) return fail(Code::invalid, "provider is required");
   const data::Provider& provider = request.provider();
   TRY(check_sizes(provider));
-  TRY_ASSIGN(ProviderRow row, call.store().provider_by_name(provider.metadata().name()));
+  TRY_ASSIGN(ProviderRow row, store.provider_by_name(provider.metadata().name()));
   if (!provider.type().empty() && provider.type() != row.type)
     return fail(Code::invalid, "provider.type cannot be changed");
   const std::uint64_t expected = provider.metadata().resource_version();
@@ -208,9 +210,15 @@ Result<> update_provider(const CallContext& call, const v1::UpdateProviderReques
   TRY(merge(provider, row));
   TRY(set_expiry(row, provider.credential_expires_at_ms()));
   TRY(set_expiry(row, request.credential_expires_at_ms()));
-  TRY_ASSIGN(const auto profile, check_provider(call.store(), row));
-  TRY(call.store().update_provider(row, profile));
-  TRY_ASSIGN(const ProviderOutline stored, call.store().outline_by_name(row.name));
+  TRY_ASSIGN(const auto profile, check_provider(store, row));
+  TRY(store.update_provider(row, profile));
+  return store.outline_by_name(row.name);
+}
+
+Result<> update_provider(const CallContext& call, const v1::UpdateProviderRequest& request,
+                         v1::ProviderResponse& response) {
+  TRY(check_workspace(request.workspace()));
+  TRY_ASSIGN(const ProviderOutline stored, change_provider(call.store(), request));
   fill(stored, *response.mutable_provider());
   return {};
 }

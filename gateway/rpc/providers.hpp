@@ -15,6 +15,11 @@ namespace keyward::gateway {
 // stored; none: it is built in.
 Result<std::optional<RecordVersion>> check_provider(Store& store, const ProviderRow& row);
 
+// What an UpdateProvider says (an absent credential stays, an empty value deletes), checked and
+// stored; as it is stored then.
+Result<ProviderOutline> change_provider(Store& store,
+                                        const openshell::v1::UpdateProviderRequest& request);
+
 void fill(const ProviderOutline& row, openshell::datamodel::v1::Provider& provider);
 
 Result<> create_provider(const CallContext& call,

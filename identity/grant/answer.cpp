@@ -85,16 +85,6 @@ tl::expected<seconds, std::string> lifetime_of(const JsonObject& object) {
   return seconds(*value);
 }
 
-// How long an access token that is a JWT lives by its own word, which nobody has verified: enough
-// to stop using it earlier, never to use it longer.
-std::optional<seconds> remaining_of_jwt(std::string_view token, TimePoint now) {
-  const auto jws = parse_compact_jws(token);
-  if (!jws || !check_json_object(jws->payload, claim_limits)) return std::nullopt;
-  const auto expires = numeric_date(nlohmann::json::parse(jws->payload, nullptr, false), "exp");
-  if (!expires) return std::nullopt;
-  return std::chrono::floor<seconds>(*expires - now);
-}
-
 std::string type_problem(const Grant& grant, const JsonObject& object) {
   const bool exchange = grant.kind == GrantKind::token_exchange;
   const std::string* type = object.text("token_type");
@@ -137,6 +127,12 @@ seconds retry_pause(std::string_view text) {
   return std::clamp(seconds(*value), seconds(0), longest_pause);
 }
 
+std::optional<TimePoint> expiry_of_jwt(std::string_view token) {
+  const auto jws = parse_compact_jws(token);
+  if (!jws || !check_json_object(jws->payload, claim_limits)) return std::nullopt;
+  return numeric_date(nlohmann::json::parse(jws->payload, nullptr, false), "exp");
+}
+
 tl::expected<GrantedToken, GrantFailure> read_grant_answer(const Grant& grant,
                                                            const GrantAnswerView& answer,
                                                            TimePoint now) {
@@ -155,8 +151,8 @@ tl::expected<GrantedToken, GrantFailure> read_grant_answer(const Grant& grant,
     return refuse(problem);
   const auto lifetime = lifetime_of(*object);
   if (!lifetime) return refuse(lifetime.error());
-  const auto own = remaining_of_jwt(granted.token.reveal(), now);
-  granted.lifetime = own ? std::min(*lifetime, *own) : *lifetime;
+  const auto own = expiry_of_jwt(granted.token.reveal());
+  granted.lifetime = own ? std::min(*lifetime, std::chrono::floor<seconds>(*own - now)) : *lifetime;
   if (granted.lifetime < seconds(1)) return refuse("its access token has already expired");
   return granted;
 }

@@ -49,6 +49,10 @@ tl::expected<GrantedToken, GrantFailure> read_grant_answer(const Grant& grant,
                                                            const GrantAnswerView& answer,
                                                            TimePoint now);
 
+// When a token ends that is a JWT, by its own word, which nobody has verified: enough to stop using
+// it earlier, never to use it longer.
+std::optional<TimePoint> expiry_of_jwt(std::string_view token);
+
 // Text of a server's for a log: one line of at most 256 bytes, without control characters, and
 // words that are long enough to be a token left out.
 std::string log_words(std::string_view text);

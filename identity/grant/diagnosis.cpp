@@ -57,6 +57,10 @@ std::string diagnose_refusal(const Grant& grant, const JwtSvidClaims& svid,
   if (oauth_error == "invalid_grant" && grant.kind == GrantKind::jwt_bearer && !svid.has_issuer)
     return "the JWT-SVID has no iss, which RFC 7523 section 3 demands: let the SPIFFE server set a "
            "JWT issuer";
+  // RFC 8693 section 2.2.2 has invalid_request for tokens that are refused.
+  if (needs_user(grant) && (oauth_error == "invalid_grant" || oauth_error == "invalid_request"))
+    return "is the user's token (subject_credential) one that the server takes, of its issuer and "
+           "for this client, and does it let this workload act for users?";
   if (oauth_error == "invalid_request" && asserts &&
       grant.assertion_type == AssertionType::jwt_spiffe)
     return "does the server know the client assertion type jwt-spiffe?";

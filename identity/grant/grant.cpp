@@ -219,12 +219,13 @@ std::string server_of(const Grant& grant) {
 }
 
 std::string cache_key(const Grant& grant) {
-  std::string text = framed("keyward token grant 2") + framed(to_string(grant.kind)) +
+  std::string text = framed("keyward token grant 3") + framed(to_string(grant.kind)) +
                      framed(grant.token_endpoint) + framed(grant.issuer) +
                      framed(grant.svid_audience) + framed(to_string(grant.assertion_type)) +
                      framed(grant.client_id) + framed(grant.audience) + framed(grant.resource) +
                      framed(grant.scopes) + framed(grant.requested_token_type);
   text += framed(std::to_string(static_cast<int>(grant.svid_role)));
+  text += framed(grant.subject.credential) + framed(grant.subject.version);
   text += framed(std::to_string(static_cast<int>(grant.client_auth)));
   text += framed(std::to_string(grant.lifetime.count()));
   text += framed(grant.aws);

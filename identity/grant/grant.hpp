@@ -33,6 +33,14 @@ enum class ClientAuth {
   tls       // by the certificate of the X.509-SVID (RFC 8705 section 2.1), and no assertion is sent
 };
 
+// A user's token that somebody keeps: whose it is, and which one of several in time.  Nothing
+// secret.
+struct SubjectName {
+  std::string credential;  // PROVIDER:CREDENTIAL of the grant that it is for
+  std::string version;     // another one for another token
+  bool operator==(const SubjectName&) const = default;
+};
+
 struct Grant {
   GrantKind kind = GrantKind::client_credentials;
   ClientAuth client_auth = ClientAuth::of_kind;
@@ -45,6 +53,7 @@ struct Grant {
   std::string client_id;
   std::vector<std::string> audience, resource, scopes;  // RFC 8693, RFC 8707, RFC 6749
   SvidRole svid_role = SvidRole::subject;
+  SubjectName subject;               // the user's token, where svid_role is another one
   std::string requested_token_type;  // RFC 8693; empty: what the server chooses
   std::chrono::seconds lifetime{0};  // at most so long is an answer used; 0: as long as it says
   AwsGrant aws;                      // of aws_web_identity, whose token_endpoint is STS
@@ -55,6 +64,10 @@ std::string_view to_string(GrantKind kind);
 // Keys that requests are signed with; else a token that goes into a header.
 constexpr bool gives_keys(const Grant& grant) { return grant.kind == GrantKind::aws_web_identity; }
 std::string_view to_string(AssertionType type);  // the URN
+
+constexpr bool needs_user(const Grant& grant) {
+  return grant.kind == GrantKind::token_exchange && grant.svid_role != SvidRole::subject;
+}
 
 // Not client_credentials with a certificate: that proves nothing by a JWT-SVID.
 bool uses_jwt_svid(const Grant& grant);

@@ -48,12 +48,10 @@ Result<std::string_view> client_id_of(const Grant& grant, const GrantProofs& pro
 }  // namespace
 
 Result<Secret> grant_form(const Grant& grant, const GrantProofs& proofs) {
-  const bool needs_subject =
-      grant.kind == GrantKind::token_exchange && grant.svid_role != SvidRole::subject;
-  if (needs_subject != (proofs.subject != nullptr))
+  if (needs_user(grant) != (proofs.subject != nullptr))
     return fail(Code::precondition,
-                needs_subject ? "token grant: the exchange needs a token of the user's"
-                              : "token grant: a user's token is not sent with this grant");
+                needs_user(grant) ? "token grant: the exchange needs a token of the user's"
+                                  : "token grant: a user's token is not sent with this grant");
   TRY_ASSIGN(const std::string_view client_id, client_id_of(grant, proofs));
   Form form;
   switch (grant.kind) {

@@ -22,13 +22,28 @@ Result<GrantKind> read_kind(const std::string& word) {
               "raw_svid or aws_web_identity");
 }
 
+// What the JWT-SVID is where the subject is a user.
+Result<SvidRole> role_of(const WireCredential& credential, GrantKind kind) {
+  const std::string& word = credential.svid_role;
+  if (credential.subject_credential.empty()) {
+    if (word.empty()) return SvidRole::subject;
+    return fail(Code::invalid, "token grant: svid_role belongs to a subject_credential");
+  }
+  if (kind != GrantKind::token_exchange)
+    return fail(Code::invalid, "token grant: subject_credential belongs to token_exchange");
+  if (word.empty() || word == "actor") return SvidRole::actor;
+  if (word == "client") return SvidRole::client;
+  return fail(Code::unsupported, "token grant: svid_role must be actor or client");
+}
+
 Result<AssertionType> assertion_type_of(const WireCredential& credential, const Grant& grant) {
   const bool asserts =
-      grant.kind == GrantKind::client_credentials && grant.client_auth == ClientAuth::of_kind;
+      grant.client_auth == ClientAuth::of_kind &&
+      (grant.kind == GrantKind::client_credentials || grant.svid_role == SvidRole::client);
   if (!asserts && !credential.client_assertion_type.empty())
     return fail(Code::invalid,
                 "token grant: client_assertion_type belongs to client_credentials without "
-                "client_auth");
+                "client_auth, and to svid_role client");
   return read_assertion_type(credential.client_assertion_type);
 }
 
@@ -65,6 +80,7 @@ Result<Grant> grant_of(const WireCredential& credential) {
   Grant grant;
   TRY_ASSIGN(grant.kind, read_kind(credential.grant_type));
   TRY_ASSIGN(grant.client_auth, read_client_auth(credential.client_auth));
+  TRY_ASSIGN(grant.svid_role, role_of(credential, grant.kind));
   TRY_ASSIGN(grant.assertion_type, assertion_type_of(credential, grant));
   TRY(set_audiences(credential, grant));
   TRY_ASSIGN(grant.token_endpoint, token_endpoint_of(credential, grant.kind));
@@ -75,6 +91,7 @@ Result<Grant> grant_of(const WireCredential& credential) {
   grant.requested_token_type = credential.requested_token_type;
   grant.lifetime = std::chrono::seconds(credential.cache_ttl_seconds);
   grant.aws = credential.aws;
+  if (needs_user(grant)) grant.subject.version = credential.subject_version;
   TRY(check_grant(grant));
   return grant;
 }
@@ -86,7 +103,7 @@ bool is_extended(const WireCredential& credential) {
                      credential.grant_type == to_string(GrantKind::client_credentials);
   return !plain || !credential.issuer.empty() || !credential.client_id.empty() ||
          !credential.requested_token_type.empty() || !credential.client_auth.empty() ||
-         !credential.resources.empty();
+         !credential.resources.empty() || !credential.subject_credential.empty();
 }
 
 Result<GrantBinding> read_wire_grant(const WireCredential& credential) {
@@ -110,6 +127,7 @@ Result<GrantBinding> read_wire_binding(std::string_view key, const WireCredentia
   auto binding = read_wire_grant(credential);
   if (!binding) return fail_at(identity, binding.error());
   binding->identity = identity;
+  if (needs_user(binding->grant)) binding->grant.subject.credential = identity;
   binding->where = std::move(parsed.where);
   return binding;
 }

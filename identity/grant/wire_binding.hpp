@@ -24,6 +24,7 @@ struct WireCredential {
   std::vector<std::string> resources;
   bool cleartext = false;
   AwsGrant aws;
+  std::string subject_credential, svid_role, subject_version;
 };
 
 // Whoever does not know Keyward's own fields would ask for something else.
@@ -34,7 +35,8 @@ bool is_extended(const WireCredential& credential);
 Result<GrantBinding> read_wire_grant(const WireCredential& credential);
 
 // An empty jwt_svid_audience is derived from the token endpoint, an empty client_assertion_type is
-// jwt-bearer, an empty grant_type client_credentials, and cache_ttl_seconds 0 means as long as the
+// jwt-bearer, an empty grant_type client_credentials, an empty svid_role beside a
+// subject_credential actor, and cache_ttl_seconds 0 means as long as the
 // server says.  Of aws_web_identity an empty token_endpoint is Amazon's STS in the region, and then
 // an empty jwt_svid_audience is sts.amazonaws.com.  Refused (Code::invalid, Code::unsupported): a
 // malformed key, one that names another credential, overrides, and whatever BindingTable::build

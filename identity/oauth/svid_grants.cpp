@@ -296,16 +296,27 @@ SvidGrants::Proof SvidGrants::prove_with(const Grant& grant, const Svids& svids)
     return Proved{{svids.jwt.token.clone(), nullptr}, {left, grant.lifetime}, deps_.clock.now()};
   }
   if (gives_keys(grant)) return prove_to_sts(grant, svids.jwt);
-  if (grant.kind != GrantKind::token_exchange || grant.svid_role == SvidRole::subject)
-    return ask_with(grant, svids, nullptr);
+  return needs_user(grant) ? prove_for_user(grant, svids) : ask_with(grant, svids, nullptr);
+}
+
+// What is granted is not used longer than the user's token lives.
+SvidGrants::Proof SvidGrants::prove_for_user(const Grant& grant, const Svids& svids) {
   if (deps_.subjects == nullptr)
     return tl::unexpected(GrantFailure{
         {Code::precondition, "the exchange needs a user's token, and there is no source of them"},
         "",
         misconfigured_pause});
-  const Result<Secret> subject = deps_.subjects->subject_for(grant);
+  const Result<SubjectToken> subject = deps_.subjects->subject_for(grant);
   if (!subject) return tl::unexpected(GrantFailure{subject.error(), "", seconds(0)});
-  return ask_with(grant, svids, &*subject);
+  Grant limited = grant;
+  if (const std::optional<TimePoint>& end = subject->expires; end) {
+    const auto left = std::chrono::floor<seconds>(*end - deps_.wall.now());
+    if (left < seconds(1))
+      return tl::unexpected(
+          GrantFailure{{Code::unavailable, "the user's token has ended"}, "", seconds(0)});
+    limited.lifetime = grant.lifetime == seconds(0) ? left : std::min(grant.lifetime, left);
+  }
+  return ask_with(limited, svids, &subject->token);
 }
 
 SvidGrants::Proof SvidGrants::ask_with(const Grant& grant, const Svids& svids,

@@ -22,12 +22,18 @@
 
 namespace keyward::identity {
 
+struct SubjectToken {
+  Secret token;
+  std::optional<TimePoint> expires;  // none: nobody knows
+};
+
 // The user's token for a token exchange in which the JWT-SVID is not the subject.
 class SubjectTokens {
  public:
   virtual ~SubjectTokens() = default;
-  // Blocks up to its own deadline; any thread.
-  virtual Result<Secret> subject_for(const Grant& grant) = 0;
+  // Blocks up to its own deadline; any thread.  Errors: Code::unavailable and Code::timeout where
+  // there may be one later.
+  virtual Result<SubjectToken> subject_for(const Grant& grant) = 0;
 };
 
 // STS.
@@ -134,6 +140,7 @@ class SvidGrants {
   Proof prove(const Grant& grant);
   Result<Svids> svids_for(const Grant& grant);
   Proof prove_with(const Grant& grant, const Svids& svids);
+  Proof prove_for_user(const Grant& grant, const Svids& svids);
   Proof ask_with(const Grant& grant, const Svids& svids, const Secret* subject);
   Proof prove_to_sts(const Grant& grant, const JwtSvid& svid);
 

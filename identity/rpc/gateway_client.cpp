@@ -48,6 +48,21 @@ class GrpcGatewayClient final : public GatewayClient {
     return take_provider_environment(response);
   }
 
+  RpcResult<UserToken> get_subject_token(const UserTokenName& name) override {
+    openshell::v1::GetSandboxSubjectTokenRequest request;
+    request.set_sandbox_id(name.sandbox_id);
+    request.set_provider(name.provider);
+    request.set_credential(name.credential);
+    openshell::v1::GetSandboxSubjectTokenResponse response;
+    TRY(call([&](Stub& stub, grpc::ClientContext* context) {
+      return stub.GetSandboxSubjectToken(context, request, &response);
+    }));
+    UserToken user{Secret::take(*response.mutable_token()), std::nullopt};
+    if (response.expires_at_ms() > 0)
+      user.expires = TimePoint(std::chrono::milliseconds(response.expires_at_ms()));
+    return user;
+  }
+
   RpcResult<> report_policy_status(const PolicyReport& report) override {
     openshell::v1::ReportPolicyStatusRequest request;
     request.set_sandbox_id(report.sandbox_id);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,17 @@ struct PushedLine {
   std::vector<std::pair<std::string, std::string>> fields;
 };
 
+// A user's token (RFC 8693) that the gateway keeps.
+struct UserToken {
+  Secret token;
+  std::optional<TimePoint> expires;  // none: the gateway does not know
+};
+
+// Whose token it is: a credential, with a token grant, of a provider.
+struct UserTokenName {
+  std::string sandbox_id, provider, credential;
+};
+
 class GatewayClient : public RefreshTransport {
  public:
   // Does not dial: the first call does.  Before any thread of the process reads its environment.
@@ -73,6 +85,7 @@ class GatewayClient : public RefreshTransport {
   virtual RpcResult<SandboxConfig> get_sandbox_config(const std::string& sandbox_id) = 0;
   virtual RpcResult<ProviderEnvironment> get_provider_environment(
       const std::string& sandbox_id) = 0;
+  virtual RpcResult<UserToken> get_subject_token(const UserTokenName& name) = 0;
   virtual RpcResult<> report_policy_status(const PolicyReport& report) = 0;
   // At most three seconds.
   virtual RpcResult<> push_logs(const std::string& sandbox_id,

@@ -38,6 +38,9 @@ identity::WireCredential from_wire(const v1::ProviderProfileCredential& credenti
   plain.resources.assign(grant.resources().begin(), grant.resources().end());
   plain.cleartext = !grant.cleartext_endpoints().empty();
   plain.aws = aws_of(grant.aws());
+  plain.subject_credential = grant.subject_credential();
+  plain.svid_role = grant.svid_role();
+  plain.subject_version = grant.subject_version();
   return plain;
 }
 

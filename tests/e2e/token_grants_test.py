@@ -284,10 +284,12 @@ exec /usr/bin/python3 -c "$1" /
         with open(PROGRAM, encoding="utf-8") as file:
             self.search = file.read()
 
+    order = ["proof", "alpha", "proof", "beta"]
+
     def secrets(self):
         """The signatures of what was proved and given in this test: they are what a thief would need."""
         recorded = self.place.recorded()[self.known:]
-        self.assertEqual([what for what, _ in recorded], ["proof", "alpha", "proof", "beta"])
+        self.assertEqual([what for what, _ in recorded], self.order)
         return {f"{what}-{number}": value.rpartition(".")[2] for number, (what, value) in enumerate(recorded)}
 
     def started(self, name):

@@ -262,7 +262,9 @@ TEST_CASE_FIXTURE(
   CHECK(has(ask(), "needs a user's token"));
 
   struct Users final : SubjectTokens {
-    Result<Secret> subject_for(const Grant&) override { return Secret("user"); }
+    Result<SubjectToken> subject_for(const Grant&) override {
+      return SubjectToken{Secret("user"), {}};
+    }
   } users;
   SvidGrants with_users({agent, endpoint, wall, clock, &users}, settings);
   CHECK(with_users.token_for(binding)->value.reveal() == "token2");

@@ -118,7 +118,9 @@ Result<GrantBinding> binding_of(const json& order) {
 
 // The user's token of an exchange, as it was given.
 struct GivenSubject final : SubjectTokens {
-  Result<Secret> subject_for(const Grant&) override { return token.clone(); }
+  Result<SubjectToken> subject_for(const Grant&) override {
+    return SubjectToken{token.clone(), {}};
+  }
   Secret token;
 };
 

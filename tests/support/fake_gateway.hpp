@@ -50,6 +50,11 @@ struct FakeGateway final : v1::OpenShell::Service {
       [](const Call&, auto&) { return grpc::Status::OK; };
   std::function<grpc::Status(const Call&, v1::GetSandboxProviderEnvironmentResponse&)> environment =
       [](const Call&, auto&) { return grpc::Status::OK; };
+  std::function<grpc::Status(const v1::GetSandboxSubjectTokenRequest&,
+                             v1::GetSandboxSubjectTokenResponse&)>
+      subject = [](const auto&, auto&) {
+        return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such grant");
+      };
   std::function<grpc::Status(const Call&, v1::RefreshSandboxTokenResponse&)> refresh =
       [](const Call&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"); };
   std::function<grpc::Status(const Call&, v1::IssueSandboxTokenResponse&)> issue =
@@ -106,6 +111,12 @@ struct FakeGateway final : v1::OpenShell::Service {
     const std::lock_guard lock(mutex);
     if (!request->supports_static_credential_bindings()) return grpc::Status::OK;  // as OpenShell's
     return environment(call_of(*context), *response);
+  }
+  grpc::Status GetSandboxSubjectToken(grpc::ServerContext*,
+                                      const v1::GetSandboxSubjectTokenRequest* request,
+                                      v1::GetSandboxSubjectTokenResponse* response) override {
+    const std::lock_guard lock(mutex);
+    return subject(*request, *response);
   }
   grpc::Status RefreshSandboxToken(grpc::ServerContext* context,
                                    const v1::RefreshSandboxTokenRequest*,

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import time
 
 from e2e.support.keyward import ENVIRONMENT, SUPERVISOR, Gateway, endpoint, policy
@@ -11,6 +12,8 @@ from e2e.support.machine import ROOT, wait_until
 from e2e.support.spiffe import DOMAIN, ID, Agent
 
 EXAMPLE = os.path.join(ROOT, "examples/spiffe-token-grant")
+sys.path.append(EXAMPLE)
+from tokens import SigningKey  # noqa: E402 - the example's own
 LOGIN, ALPHA, BETA = ("login.grants.keyward.test", 8450), ("alpha.grants.keyward.test", 8451), ("beta.grants.keyward.test", 8452)
 ISSUER = f"https://{LOGIN[0]}:{LOGIN[1]}"
 ASSERTION = {"jwtSvidAudience": ISSUER, "clientAssertionType": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"}
@@ -93,11 +96,13 @@ class Place:
         self.pki, self.address = world.pki, machine.network().there
         files = world.pki.issue(LOGIN[0], ALPHA[0], BETA[0])
         self.agent = Agent(machine, f"{self.label}-agent")
-        self.keys, self.bundle, self.record, self.clients = (
-            os.path.join(machine.secrets, f"{self.label}-{name}") for name in ("keys", "bundle", "record", "clients"))
+        self.keys, self.bundle, self.record, self.clients, users = (
+            os.path.join(machine.secrets, f"{self.label}-{name}") for name in ("keys", "bundle", "record", "clients", "users"))
+        self.users = SigningKey("of-users")
+        self.users.publish(users)
         self.refresh_bundle()
         self.issuer = Server(machine, files, "issuer.py", f"{self.label}-issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN,
-                             published=self.keys, clients=self.clients, record=self.record, lifetime=self.lifetime,
+                             published=self.keys, clients=self.clients, users=users, record=self.record, lifetime=self.lifetime,
                              services={"alpha": ["read"], "beta": ["orders:read", "orders:write"]}).start()
         self.alpha, self.beta = (
             Server(machine, files, self.service, f"{self.label}-{name}", place, name=name, issuer=ISSUER, keys=self.keys, scopes=scopes).start()
@@ -113,8 +118,12 @@ class Place:
             raise RuntimeError(f"gateway {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def import_profile(self, beta_scopes=("orders:read", "orders:write"), name="services", **grant):
-        text = json.dumps(profile(name, list(beta_scopes), grant or ASSERTION))
+    def import_profile(self, beta_scopes=("orders:read", "orders:write"), name="services", user=None, **grant):
+        """`user`: the variable of a credential `user` beside the grant."""
+        made = profile(name, list(beta_scopes), grant or ASSERTION)
+        if user:
+            made["credentials"].append({"name": "user", "envVars": [user]})
+        text = json.dumps(made)
         self.must("profile", "import", self.machine.write(f"{self.label}-profile.json", text, 0o644))
 
     def refresh_bundle(self):
@@ -143,11 +152,11 @@ class GrantSandbox:
     """One sandbox of the place, with a provider of its own."""
     user = USER
 
-    def __init__(self, place, name, profile_name=None):
+    def __init__(self, place, name, profile_name=None, *credentials):
         machine = place.machine
         self.place, self.name, self.provider, self.process = place, name, f"{place.provider_type}-{name}", None
         folder = machine.folder(f"{place.label}-{name}", 0o700)
-        place.must("provider", "create", profile_name or place.provider_type, self.provider)
+        place.must("provider", "create", profile_name or place.provider_type, self.provider, *credentials)
         token = os.path.join(folder, "sandbox.jwt")
         place.must("sandbox", "create", name, "--policy", place.policy, "--provider", self.provider, "--token-out", token)
         self.audit, self.log = os.path.join(machine.folder(f"{place.label}-audit-{name}", 0o700), "audit.jsonl"), machine.log(f"{place.label}-{name}")
