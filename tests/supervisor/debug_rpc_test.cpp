@@ -150,6 +150,7 @@ TEST_CASE("debug-rpc: a refresh whose answer is lost is repeated, also by the ne
   CHECK(read_file(file).value() == old.reveal());
   CHECK(machine.run({"refresh"}).code == 0);
   CHECK(read_file(file).value() == next.reveal());
+  const std::lock_guard lock(gateway.mutex);
   REQUIRE(ids.size() == 4);
   CHECK(identity::is_uuid(ids[0]));
   CHECK(std::count(ids.begin(), ids.end(), ids[0]) == 4);

@@ -1,4 +1,6 @@
 // What a session owes its gateway and itself: reports that arrive, a refresh that goes on.
+#include <algorithm>
+
 #include "session_fixture.hpp"
 
 using namespace keyward;
@@ -61,21 +63,21 @@ TEST_CASE("gateway session: the program's end is reported again while there is t
   };
   const auto session = f.start();
   REQUIRE(session.has_value());
-  SUBCASE("it is taken at the third attempt") {
-    (*session)->report_exit(7);
-    CHECK(codes == std::vector<int>{7, 7, 7});
-  }
+  std::size_t least = 3, most = 3;
+  SUBCASE("it is taken at the third attempt") {}
   SUBCASE("never: it gives up") {
     failures = 1000;
-    (*session)->report_exit(7);
-    CHECK(codes.size() > 2);
-    CHECK(codes.size() < 20);
+    most = 19;
   }
   SUBCASE("refused: once is enough") {
     status = grpc::StatusCode::PERMISSION_DENIED;
-    (*session)->report_exit(7);
-    CHECK(codes == std::vector<int>{7});
+    least = most = 1;
   }
+  (*session)->report_exit(7);
+  const std::lock_guard lock(f.gateway.mutex);
+  CHECK(codes.size() >= least);
+  CHECK(codes.size() <= most);
+  CHECK(std::count(codes.begin(), codes.end(), 7) == static_cast<long>(codes.size()));
 }
 
 TEST_CASE("gateway session: a start after an end in the middle of a refresh repeats it first") {
