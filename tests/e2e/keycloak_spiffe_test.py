@@ -4,7 +4,7 @@ import functools
 import json
 
 from e2e.spiffe_test import SpiffeCase, agent_of
-from e2e.support.keycloak_spiffe import API, CLIENT, SpiffeKeycloak
+from e2e.support.keycloak_spiffe import API, APP, CLIENT, USER, SpiffeKeycloak
 from e2e.support.spiffe import ID
 
 SPIFFE, BEARER = (f"urn:ietf:params:oauth:client-assertion-type:jwt-{kind}" for kind in ("spiffe", "bearer"))
@@ -56,6 +56,15 @@ class KeycloakSpiffeTest(SpiffeCase):
         self.client.ask(do="subject", token="none.of.keycloak")
         refused = self.ask(kind="token_exchange", svid_role="client", audience=[API], scopes=["email"])
         self.assertFalse(refused["ok"], refused)
+
+    def test_a_users_token_is_exchanged_and_the_user_stays_the_subject(self):
+        token = self.keycloak.login()
+        self.client.ask(do="subject", token=token)
+        exchanged = self.ask(kind="token_exchange", svid_role="client", audience=[API], scopes=["profile"])
+        self.assertTrue(exchanged["ok"], exchanged)
+        before, after = claims_of(token), claims_of(exchanged["value"])
+        self.assertEqual((before["azp"], before["preferred_username"]), (APP, USER))
+        self.assertEqual((after["sub"], after["preferred_username"], after["azp"], after["aud"]), (before["sub"], USER, CLIENT, API))
 
     def test_keys_that_have_rotated(self):
         self.agent.say(do="rotate")

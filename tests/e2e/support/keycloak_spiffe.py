@@ -5,7 +5,7 @@ import json
 from e2e.support.keycloak import Keycloak
 from e2e.support.spiffe import DOMAIN, ID, Endpoint, Script
 
-CLIENT, API = "workload", "orders-api"
+CLIENT, API, APP, USER = "workload", "orders-api", "app", "anna"
 
 
 class SpiffeKeycloak(Keycloak):
@@ -30,8 +30,15 @@ class SpiffeKeycloak(Keycloak):
         provider = {"alias": "agent", "providerId": "spiffe", "enabled": True,
                     "config": {"trustDomain": f"spiffe://{DOMAIN}", "bundleEndpoint": self.bundle.url("/bundle")}}
         return {"realm": "keyward", "enabled": True, "accessTokenLifespan": 300, "identityProviders": [provider],
-                "clients": [workload, {"clientId": API, "secret": "of-the-api"}],
-                "users": [{"username": f"service-account-{CLIENT}", "enabled": True, "serviceAccountClientId": CLIENT}]}
+                "clients": [workload, {"clientId": API, "secret": "of-the-api"},
+                            {"clientId": APP, "secret": "of-the-app", "directAccessGrantsEnabled": True, "protocolMappers": [audience(CLIENT), audience(API)]}],
+                "users": [{"username": f"service-account-{CLIENT}", "enabled": True, "serviceAccountClientId": CLIENT},
+                          {"username": USER, "enabled": True, "email": "anna@keyward.test", "firstName": "Anna", "lastName": "A", "emailVerified": True,
+                           "credentials": [{"type": "password", "value": "of-anna"}]}]}
+
+    def login(self):
+        """A token that the user has by logging in at the app."""
+        return self._post(self.url, grant_type="password", client_id=APP, client_secret="of-the-app", username=USER, password="of-anna")["access_token"]
 
     def stop(self):
         super().stop()
