@@ -170,6 +170,11 @@ Result<> collect_hidden(Config& config) {
       if (::access(path.c_str(), F_OK) != 0) return fail_errno(std::string(name) + ": " + path);
       config.hidden.push_back(path);
     }
+  TRY_ASSIGN(const auto assertions, assertion_files(config.options));
+  for (const auto& [audience, path] : assertions) {
+    if (::access(path.c_str(), F_OK) != 0) return fail_errno("--grant-assertion-file: " + path);
+    config.hidden.push_back(path);
+  }
   if (!config.options.local_credentials_file.empty())
     config.hidden.push_back(config.options.local_credentials_file);
   for (std::string& path : files_of(config.aws)) config.hidden.push_back(std::move(path));

@@ -5,12 +5,14 @@
 #include "base/file.hpp"
 #include "identity/jwt/jws.hpp"
 #include "identity/jwt/sandbox_token.hpp"
+#include "identity/oauth/assertion_files.hpp"
 #include "identity/rpc/health.hpp"
 #include "identity/rpc/tls_files.hpp"
 #include "identity/spiffe/agent.hpp"
 #include "identity/token/source.hpp"
 #include "supervisor/agent_tls.hpp"
 #include "supervisor/control_socket.hpp"
+#include "supervisor/grant_settings.hpp"
 #include "supervisor/token_check.hpp"
 
 namespace keyward::supervisor {
@@ -32,6 +34,7 @@ class Examination {
   void look_at_token(SecretVariables& secrets);
   void look_at_gateway();
   void look_at_agent();
+  void look_at_assertions();
 
  private:
   using TokenPtr = std::shared_ptr<const identity::Token>;
@@ -193,6 +196,20 @@ void Examination::look_at_agent() {
   describe_agent(agent, **svid);
 }
 
+void Examination::look_at_assertions() {
+  auto files = assertion_files(config_.options);
+  if (!files) return fix("assertion", files.error().what);
+  identity::AssertionFiles tokens(*files, clock_);
+  for (const auto& [audience, path] : *files) {
+    const auto token = tokens.assertion_for(audience);
+    if (token)
+      good("assertion", token->claims.spiffe_id + " for " + audience + " until " +
+                            iso_time(token->claims.expires));
+    else
+      fix("assertion", token.error().what);
+  }
+}
+
 }  // namespace
 
 void look_at_identity(const Config& config, SecretVariables& secrets, const Clock& clock,
@@ -203,6 +220,7 @@ void look_at_identity(const Config& config, SecretVariables& secrets, const Cloc
     examination.look_at_gateway();
   }
   examination.look_at_agent();
+  examination.look_at_assertions();
 }
 
 }  // namespace keyward::supervisor

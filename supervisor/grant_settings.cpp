@@ -54,7 +54,26 @@ Result<> add_pin(const std::string& text, identity::TokenClientSettings& endpoin
   return {};
 }
 
+// AUDIENCE=PATH; an audience may have `=`, and a path begins with `/`.
+Result<> add_assertion_file(const std::string& text, std::map<std::string, std::string>& files) {
+  const auto bad = [&text](const char* why) {
+    return fail(Code::invalid, "--grant-assertion-file " + text + ": " + why);
+  };
+  const auto equals = text.rfind("=/");
+  if (equals == std::string::npos || equals == 0)
+    return bad("must be AUDIENCE=PATH, with an absolute path");
+  if (!files.emplace(text.substr(0, equals), text.substr(equals + 1)).second)
+    return bad("this audience has a file already");
+  return {};
+}
+
 }  // namespace
+
+Result<std::map<std::string, std::string>> assertion_files(const RunOptions& options) {
+  std::map<std::string, std::string> files;
+  for (const std::string& text : options.assertion_files) TRY(add_assertion_file(text, files));
+  return files;
+}
 
 Result<TokenGrantSettings> grant_settings(const RunOptions& options,
                                           const EnvironmentMap& environment,
@@ -65,6 +84,7 @@ Result<TokenGrantSettings> grant_settings(const RunOptions& options,
   for (const std::string& text : options.grant_ranges)
     TRY(add_range(text, settings.endpoints.rules));
   for (const std::string& text : options.grant_pins) TRY(add_pin(text, settings.endpoints));
+  TRY_ASSIGN(settings.assertion_files, assertion_files(options));
   settings.endpoints.rules.own = proxy.own_addresses;
   settings.endpoints.ca_pem = nothing_but(proxy.trust_store_pem);
   settings.endpoints.resolve = [names = proxy](const std::string& host, const auto& stop) {

@@ -24,7 +24,7 @@ Environment (gateway mode; removed from the sandbox's environment):
   OPENSHELL_SANDBOX_TOKEN_FILE  file with the sandbox's token; or OPENSHELL_SANDBOX_TOKEN: the token itself
   OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET
                                 the SPIFFE Workload API, a unix socket; else SPIFFE_ENDPOINT_SOCKET
-  KEYWARD_SPIFFE_ID, KEYWARD_GATEWAY_CLIENT_IDENTITY, KEYWARD_GATEWAY_SPIFFE_ID
+  KEYWARD_SPIFFE_ID, KEYWARD_GRANT_ASSERTION_FILE, KEYWARD_GATEWAY_CLIENT_IDENTITY, KEYWARD_GATEWAY_SPIFFE_ID
                                 in place of the options of these names
 
 Exit codes:
@@ -143,6 +143,11 @@ void declare_grant_options(CLI::App& run, RunOptions& options) {
                  "have, by its SubjectPublicKeyInfo; one of several for one server is enough "
                  "(repeatable)")
       ->allow_extra_args(false);
+  run.add_option("--grant-assertion-file", options.assertion_files,
+                 "AUDIENCE=PATH of a projected ServiceAccount token that token grants present for "
+                 "this audience; the program does not see its directory (repeatable)")
+      ->allow_extra_args(false)
+      ->envname("KEYWARD_GRANT_ASSERTION_FILE");
 }
 
 void declare_aws_options(CLI::App& run, RunOptions& options) {

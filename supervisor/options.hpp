@@ -25,17 +25,18 @@ struct IdentityOptions {
 
 struct RunOptions {
   IdentityOptions identity;
-  std::string policy_file;                // local mode, unless an endpoint is set
-  std::string local_credentials_file;     // local mode only
-  std::vector<std::string> aws_sources;   // --aws-credentials NAME=SOURCE
-  std::vector<std::string> aws_bindings;  // --aws-bind NAME=HOST[:PORT][/PATH]
-  std::vector<std::string> host_aliases;  // NAME=IP
-  std::string upstream_ca_file;           // adds to the trust store
-  std::string upstream_ca_only_file;      // replaces it
-  std::vector<std::string> hidden;        // --hide
-  std::vector<std::string> grant_ranges;  // --grant-range RANGE|loopback|cluster
-  std::vector<std::string> grant_pins;    // --grant-pin HOST[:PORT]=sha256/BASE64
-  std::string user;                       // NAME|UID[:GID]
+  std::string policy_file;                   // local mode, unless an endpoint is set
+  std::string local_credentials_file;        // local mode only
+  std::vector<std::string> aws_sources;      // --aws-credentials NAME=SOURCE
+  std::vector<std::string> aws_bindings;     // --aws-bind NAME=HOST[:PORT][/PATH]
+  std::vector<std::string> host_aliases;     // NAME=IP
+  std::string upstream_ca_file;              // adds to the trust store
+  std::string upstream_ca_only_file;         // replaces it
+  std::vector<std::string> hidden;           // --hide
+  std::vector<std::string> grant_ranges;     // --grant-range RANGE|loopback|cluster
+  std::vector<std::string> grant_pins;       // --grant-pin HOST[:PORT]=sha256/BASE64
+  std::vector<std::string> assertion_files;  // --grant-assertion-file AUDIENCE=PATH
+  std::string user;                          // NAME|UID[:GID]
   isolation::Level level = isolation::Level::strict;
   std::string directory;  // --workdir
   std::string hostname = "sandbox";

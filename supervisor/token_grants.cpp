@@ -104,26 +104,33 @@ void TokenGrants::Recorder::answered(const identity::GrantReport& report) {
   audit_->record(event);
 }
 
-TokenGrants::Issuers::Issuers(const identity::WorkloadEndpoint& workload_api,
-                              TokenGrantSettings settings, const Clock& wall, TokenGrants& owner)
-    : agent(workload_api, settings.grants.spiffe_id, wall),
+Result<identity::JwtSvid> TokenGrants::NoAgent::fetch_jwt_svid(const identity::JwtSvidRequest&,
+                                                               std::chrono::milliseconds) {
+  return fail(Code::precondition, "there is no SPIFFE Workload API");
+}
+
+TokenGrants::Issuers::Issuers(TokenGrantSettings settings, const Clock& wall, TokenGrants& owner)
+    : agent(settings.agent ? std::make_unique<identity::SpiffeAgent>(
+                                 *settings.agent, settings.grants.spiffe_id, wall)
+                           : nullptr),
+      assertions(std::move(settings.assertion_files), wall),
       endpoints(settings.endpoints, wall, clock),
       sts(std::move(settings.endpoints), wall, clock),
-      grants({agent.tokens, endpoints, wall, clock, &owner.users_, &sts, &agent.certificates,
-              &owner.recorder_},
+      grants({agent ? static_cast<identity::JwtSvidSource&>(agent->tokens) : no_agent, endpoints,
+              wall, clock, &owner.users_, &sts, agent ? &agent->certificates : nullptr,
+              &owner.recorder_, &assertions},
              std::move(settings.grants)) {}
 
 TokenGrants::Issuers::~Issuers() {
-  agent.cancel();
+  if (agent) agent->cancel();
   endpoints.cancel();
   sts.cancel();
 }
 
 TokenGrants::TokenGrants(TokenGrantSettings settings, const Clock& wall, netproxy::AuditSink* audit)
     : grants_(std::make_shared<const SandboxGrants>()), recorder_(audit) {
-  if (!settings.agent) return;
-  const identity::WorkloadEndpoint agent = *settings.agent;
-  issuers_ = std::make_unique<Issuers>(agent, std::move(settings), wall, *this);
+  if (settings.agent || !settings.assertion_files.empty())
+    issuers_ = std::make_unique<Issuers>(std::move(settings), wall, *this);
 }
 
 void TokenGrants::replace(SandboxGrants grants) {
@@ -143,10 +150,16 @@ Result<TokenGrants::Bindings> TokenGrants::select(const SandboxGrants& grants,
     if (bindings != others)
       return fail(Code::denied, "the path can be read in two ways that need different tokens");
   }
-  if (!bindings.empty() && !issuers_)
-    return fail(Code::precondition, bindings[0]->identity +
-                                        ": a token grant needs the SPIFFE Workload API, and " +
-                                        identity::workload_socket_variable + " is not set");
+  const bool has_agent = issuers_ && issuers_->agent;
+  for (const GrantBinding* binding : bindings) {
+    if (uses_agent(binding->grant) && !has_agent)
+      return fail(Code::precondition, binding->identity +
+                                          ": a token grant needs the SPIFFE Workload API, and " +
+                                          identity::workload_socket_variable + " is not set");
+    if (!issuers_)
+      return fail(Code::precondition,
+                  binding->identity + ": a token grant needs --grant-assertion-file");
+  }
   return bindings;
 }
 

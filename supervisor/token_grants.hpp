@@ -2,6 +2,7 @@
 // The token grants of this sandbox, as the proxy asks for them: the bindings that a request meets,
 // and the headers and keys that go with them.
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/clock.hpp"
 #include "base/snapshot.hpp"
 #include "identity/grant/sandbox_grants.hpp"
+#include "identity/oauth/assertion_files.hpp"
 #include "identity/oauth/sts_client.hpp"
 #include "identity/oauth/svid_grants.hpp"
 #include "identity/oauth/token_client.hpp"
@@ -22,7 +24,8 @@
 namespace keyward::supervisor {
 
 struct TokenGrantSettings {
-  std::optional<identity::WorkloadEndpoint> agent;  // none: bindings are refused, not ignored
+  std::optional<identity::WorkloadEndpoint> agent;     // none: bindings are refused, not ignored
+  std::map<std::string, std::string> assertion_files;  // audience to path
   identity::GrantSettings grants;
   identity::TokenClientSettings endpoints;
 };
@@ -62,15 +65,21 @@ class TokenGrants final : public netproxy::TokenSource {
     netproxy::AuditSink* audit_;
   };
 
+  struct NoAgent final : identity::JwtSvidSource {
+    Result<identity::JwtSvid> fetch_jwt_svid(const identity::JwtSvidRequest& request,
+                                             std::chrono::milliseconds patience) override;
+  };
+
   // Whom tokens come from.
   struct Issuers {
-    Issuers(const identity::WorkloadEndpoint& workload_api, TokenGrantSettings settings,
-            const Clock& wall, TokenGrants& owner);
+    Issuers(TokenGrantSettings settings, const Clock& wall, TokenGrants& owner);
     Issuers(const Issuers&) = delete;
     Issuers& operator=(const Issuers&) = delete;
     ~Issuers();  // gives up what is under way
     BootClock clock;
-    identity::SpiffeAgent agent;
+    NoAgent no_agent;
+    const std::unique_ptr<identity::SpiffeAgent> agent;  // null: there is none
+    identity::AssertionFiles assertions;
     identity::TokenClient endpoints;
     identity::StsClient sts;
     identity::SvidGrants grants;  // last: its threads end first

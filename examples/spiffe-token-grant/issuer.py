@@ -31,6 +31,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 EXCHANGE, TYPE = "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:token-type:"
 with open(sys.argv[1], encoding="utf-8") as settings_file:
     SETTINGS = json.load(settings_file)
+PROOFS = ("client_assertion", "actor_token", "assertion")
 KEY = tokens.SigningKey(secrets.token_hex(4))
 
 
@@ -139,7 +140,7 @@ class Issuer(web.Handler):
         now = int(time.time())
         token = KEY.sign({"iss": SETTINGS["issuer"], **parties, "aud": seen["aud"], "scope": seen["scope"], "iat": now,
                           "exp": now + SETTINGS["lifetime"], "jti": secrets.token_hex(16)})
-        proof = form.get("client_assertion") or form.get("actor_token", "certificate")
+        proof = next((form[name] for name in PROOFS if name in form), "certificate")
         record("proof " + proof, *([f"user {form['subject_token']}"] if "user" in seen else []), f"{seen['aud']} {token}")
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": SETTINGS["lifetime"], "scope": seen["scope"]}
         if "user" in seen:
@@ -147,5 +148,10 @@ class Issuer(web.Handler):
         return 200, answer, seen, {}
 
 
-KEY.publish(SETTINGS["published"])
-web.serve(SETTINGS, Issuer)
+def serve():
+    KEY.publish(SETTINGS["published"])
+    web.serve(SETTINGS, Issuer)
+
+
+if __name__ == "__main__":
+    serve()

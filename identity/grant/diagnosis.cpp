@@ -36,6 +36,12 @@ std::string of_client(const Grant& grant, const JwtSvidClaims& svid, TimePoint n
          grant.svid_audience + ") the server's issuer, and does it have the trust domain's bundle?";
 }
 
+std::string of_service_account(const Grant& grant, const JwtSvidClaims& token) {
+  return "does the server trust the keys of the cluster's ServiceAccount issuer, is " +
+         token.spiffe_id + " its client, and is " + grant.svid_audience +
+         " the audience that it wants?";
+}
+
 constexpr const char* of_certificate =
     "does the server know this client_id as one with tls_client_auth, whose certificate has the "
     "SPIFFE ID as its URI (tls_client_auth_san_uri), and does it trust the trust domain's X.509 "
@@ -50,6 +56,9 @@ std::string diagnose_refusal(const Grant& grant, const JwtSvidClaims& svid,
       !has_certificate &&
       (grant.kind == GrantKind::client_credentials ||
        (grant.kind == GrantKind::token_exchange && grant.svid_role == SvidRole::client));
+  if (grant.assertion == AssertionSource::service_account &&
+      (oauth_error == "invalid_client" || oauth_error == "invalid_grant"))
+    return of_service_account(grant, svid);
   if (oauth_error == "invalid_client" && has_certificate) return of_certificate;
   if (oauth_error == "invalid_client" && asserts) return of_client(grant, svid, now);
   if (oauth_error == "invalid_client")

@@ -50,7 +50,7 @@ bool is_resource(std::string_view text) {
 }
 
 Result<> check_svid_audience(const Grant& grant) {
-  if (uses_jwt_svid(grant)) return check_value("jwt_svid_audience", grant.svid_audience);
+  if (uses_jwt(grant)) return check_value("jwt_svid_audience", grant.svid_audience);
   if (grant.svid_audience.empty()) return {};
   return bad("jwt_svid_audience", "is of no use: the client proves itself by its certificate");
 }
@@ -60,6 +60,18 @@ Result<> check_client_auth(const Grant& grant, const Url& server) {
   if (grant.svid_role == SvidRole::client)
     return bad("client_auth", "is tls_client_auth, and the JWT-SVID is no client beside it");
   if (!server.tls) return bad("client_auth", "needs a token endpoint with https://");
+  return {};
+}
+
+// Of RFC 7523, and of nothing else.
+Result<> check_service_account(const Grant& grant) {
+  if (grant.assertion == AssertionSource::svid) return {};
+  if (grant.kind != GrantKind::client_credentials && grant.kind != GrantKind::jwt_bearer)
+    return bad("assertion", "service_account goes with client_credentials and jwt_bearer");
+  if (grant.client_auth != ClientAuth::of_kind)
+    return bad("assertion", "service_account does not go with client_auth");
+  if (grant.assertion_type != AssertionType::jwt_bearer)
+    return bad("assertion", "service_account is of the client_assertion_type jwt-bearer");
   return {};
 }
 
@@ -138,8 +150,19 @@ std::string_view to_string(AssertionType type) {
   return type == AssertionType::jwt_spiffe ? jwt_spiffe_urn : jwt_bearer_urn;
 }
 
-bool uses_jwt_svid(const Grant& grant) {
+bool uses_jwt(const Grant& grant) {
   return grant.kind != GrantKind::client_credentials || grant.client_auth != ClientAuth::tls;
+}
+
+bool uses_agent(const Grant& grant) {
+  return grant.client_auth == ClientAuth::tls ||
+         (uses_jwt(grant) && grant.assertion == AssertionSource::svid);
+}
+
+Result<AssertionSource> read_assertion_source(std::string_view word) {
+  if (word.empty()) return AssertionSource::svid;
+  if (word == "service_account") return AssertionSource::service_account;
+  return fail(Code::unsupported, "token grant: assertion must be service_account, or left out");
 }
 
 Result<ClientAuth> read_client_auth(std::string_view word) {
@@ -180,6 +203,7 @@ Result<> check_grant(const Grant& grant) {
   if (!grant.client_id.empty()) TRY(check_value("client_id", grant.client_id));
   if (grant.lifetime.count() < 0 || grant.lifetime > longest_lifetime)
     return bad("cache_ttl_seconds", "must be 0 to 86400");
+  TRY(check_service_account(grant));
   TRY(check_exchange(grant));
   TRY(check_keys(grant));
   if (grant.kind == GrantKind::raw_svid) {
@@ -197,14 +221,15 @@ Result<> check_grant(const Grant& grant) {
 }
 
 Result<> check_audiences_apart(const std::vector<const Grant*>& grants) {
-  std::map<std::string, std::string> origins;  // of each JWT-SVID audience
+  std::map<std::pair<AssertionSource, std::string>, std::string> origins;  // by audience
   for (const Grant* grant : grants) {
-    if (!uses_jwt_svid(*grant)) continue;
+    if (!uses_jwt(*grant)) continue;
     std::string origin = "the upstream " + grant->svid_audience;
     if (grant->kind != GrantKind::raw_svid) {
       TRY_ASSIGN(origin, origin_of(*grant));
     }
-    const auto [found, added] = origins.emplace(grant->svid_audience, origin);
+    const auto [found, added] =
+        origins.emplace(std::pair(grant->assertion, grant->svid_audience), origin);
     if (!added && found->second != origin)
       return fail(Code::invalid, "token grants for " + found->second + " and " + origin +
                                      " share the JWT-SVID audience " + grant->svid_audience +
@@ -227,6 +252,7 @@ std::string cache_key(const Grant& grant) {
   text += framed(std::to_string(static_cast<int>(grant.svid_role)));
   text += framed(grant.subject.credential) + framed(grant.subject.version);
   text += framed(std::to_string(static_cast<int>(grant.client_auth)));
+  text += framed(std::to_string(static_cast<int>(grant.assertion)));
   text += framed(std::to_string(grant.lifetime.count()));
   text += framed(grant.aws);
   return hex(sha256(text));

@@ -23,6 +23,12 @@ enum class GrantKind {
 // jti); draft-ietf-oauth-spiffe-client-auth does not.
 enum class AssertionType { jwt_bearer, jwt_spiffe };
 
+// Where the assertion comes from that proves who asks.
+enum class AssertionSource {
+  svid,            // the SPIFFE agent
+  service_account  // a file that the kubelet keeps: the pod's projected ServiceAccount token
+};
+
 // What the JWT-SVID is in a token exchange.  In all but the first, the subject is a token of the
 // user's, which the caller brings.
 enum class SvidRole { subject, actor, client };
@@ -46,7 +52,9 @@ struct Grant {
   ClientAuth client_auth = ClientAuth::of_kind;
   std::string token_endpoint;  // URL; empty for raw_svid
   std::string issuer;          // instead: its metadata names the token endpoint (RFC 8414)
-  // Of the JWT-SVID: the authorization server's issuer, or the upstream; empty where none is used.
+  AssertionSource assertion = AssertionSource::svid;
+  // Of the JWT-SVID or of the token in its place: the authorization server's issuer, or the
+  // upstream; empty where none is used.
   std::string svid_audience;
   AssertionType assertion_type = AssertionType::jwt_bearer;
   // Sent where it is not empty; with ClientAuth::tls the SPIFFE ID is in its place.
@@ -69,8 +77,10 @@ constexpr bool needs_user(const Grant& grant) {
   return grant.kind == GrantKind::token_exchange && grant.svid_role != SvidRole::subject;
 }
 
-// Not client_credentials with a certificate: that proves nothing by a JWT-SVID.
-bool uses_jwt_svid(const Grant& grant);
+// Not client_credentials with a certificate, which proves nothing by one.
+bool uses_jwt(const Grant& grant);
+// A JWT-SVID or the certificate of an X.509-SVID.
+bool uses_agent(const Grant& grant);
 
 // Empty means jwt_bearer, as in the wire contract.  Errors: Code::unsupported.
 Result<AssertionType> read_assertion_type(std::string_view urn);
@@ -87,8 +97,12 @@ Result<std::string> derive_svid_audience(std::string_view token_endpoint);
 // together.  Errors: Code::invalid, with the field.
 Result<> check_grant(const Grant& grant);
 
-// No JWT-SVID goes to two token endpoints: grants that share svid_audience and differ in the
-// endpoint's origin are refused, since one of the two could use it at the other.
+// `service_account`, or empty for the JWT-SVID.  Errors: Code::unsupported.
+Result<AssertionSource> read_assertion_source(std::string_view word);
+
+// No JWT-SVID, and no token in its place, goes to two token endpoints: grants that share
+// svid_audience and differ in the endpoint's origin are refused, since one of the two could use it
+// at the other.
 Result<> check_audiences_apart(const std::vector<const Grant*>& grants);
 
 // Whom a question goes to, beside the agent; empty: nobody.

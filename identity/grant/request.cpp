@@ -57,7 +57,7 @@ Result<Secret> grant_form(const Grant& grant, const GrantProofs& proofs) {
   switch (grant.kind) {
     case GrantKind::client_credentials:
       form.add("grant_type", "client_credentials");
-      if (uses_jwt_svid(grant)) add_assertion(form, grant, proofs.svid);
+      if (uses_jwt(grant)) add_assertion(form, grant, proofs.svid);
       break;
     case GrantKind::jwt_bearer:
       form.add("grant_type", jwt_bearer_grant);

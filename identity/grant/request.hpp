@@ -9,7 +9,7 @@
 namespace keyward::identity {
 
 struct GrantProofs {
-  const Secret& svid;                // the JWT-SVID; not looked at where the grant uses none
+  const Secret& svid;  // or the token in its place; not looked at where the grant uses none
   const Secret* subject = nullptr;   // of the user; for a token exchange in which the JWT-SVID is
                                      // not the subject
   std::string_view tls_client = {};  // whose certificate is presented, where one is: its SPIFFE ID

@@ -53,7 +53,7 @@ Result<> set_audiences(const WireCredential& credential, Grant& grant) {
   grant.svid_audience =
       raw && !credential.audience.empty() ? credential.audience : credential.svid_audience;
   if (!raw && !credential.audience.empty()) grant.audience = {credential.audience};
-  if (raw || !grant.svid_audience.empty() || !uses_jwt_svid(grant)) return {};
+  if (raw || !grant.svid_audience.empty() || !uses_jwt(grant)) return {};
   if (gives_keys(grant) && credential.token_endpoint.empty()) {
     grant.svid_audience = aws_svid_audience;
     return {};
@@ -80,6 +80,7 @@ Result<Grant> grant_of(const WireCredential& credential) {
   Grant grant;
   TRY_ASSIGN(grant.kind, read_kind(credential.grant_type));
   TRY_ASSIGN(grant.client_auth, read_client_auth(credential.client_auth));
+  TRY_ASSIGN(grant.assertion, read_assertion_source(credential.assertion));
   TRY_ASSIGN(grant.svid_role, role_of(credential, grant.kind));
   TRY_ASSIGN(grant.assertion_type, assertion_type_of(credential, grant));
   TRY(set_audiences(credential, grant));
@@ -103,7 +104,8 @@ bool is_extended(const WireCredential& credential) {
                      credential.grant_type == to_string(GrantKind::client_credentials);
   return !plain || !credential.issuer.empty() || !credential.client_id.empty() ||
          !credential.requested_token_type.empty() || !credential.client_auth.empty() ||
-         !credential.resources.empty() || !credential.subject_credential.empty();
+         !credential.resources.empty() || !credential.subject_credential.empty() ||
+         !credential.assertion.empty();
 }
 
 Result<GrantBinding> read_wire_grant(const WireCredential& credential) {

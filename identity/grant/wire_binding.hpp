@@ -24,7 +24,7 @@ struct WireCredential {
   std::vector<std::string> resources;
   bool cleartext = false;
   AwsGrant aws;
-  std::string subject_credential, svid_role, subject_version;
+  std::string subject_credential, svid_role, subject_version, assertion;
 };
 
 // Whoever does not know Keyward's own fields would ask for something else.

@@ -21,7 +21,8 @@ struct JwtSvidRules {
 };
 
 struct JwtSvidClaims {
-  std::string spiffe_id, audience, algorithm;
+  std::string spiffe_id;  // `sub`
+  std::string audience, algorithm;
   TimePoint expires;
   std::optional<TimePoint> issued;
   bool has_issuer = false, has_jwt_id = false;  // some authorization servers refuse without
@@ -33,5 +34,11 @@ struct JwtSvidClaims {
 // clock_leeway later.  Errors (Code::denied) say which rule, and never quote the token.
 Result<JwtSvidClaims> check_jwt_svid(std::string_view text, const JwtSvidRules& rules,
                                      TimePoint now);
+
+// The same of the pod's projected ServiceAccount token, which is presented in place of a JWT-SVID:
+// but that `sub` is whatever the cluster names accounts, and its header may have more.
+// Code::unavailable: it has expired, and the kubelet is to replace it.
+Result<JwtSvidClaims> check_service_account_token(std::string_view text,
+                                                  const std::string& audience, TimePoint now);
 
 }  // namespace keyward::identity

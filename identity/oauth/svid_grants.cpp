@@ -218,7 +218,7 @@ void SvidGrants::carry_out(const Job& job) {
   GrantReport report = report_of(job.grant);
   report.credential = job.identity;
   report.server = job.server;
-  report.workload = settings_.spiffe_id;
+  if (uses_agent(job.grant)) report.workload = settings_.spiffe_id;
   report.renewal = job.renewal;
   report.took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - began);
   if (proof) {
@@ -266,11 +266,19 @@ bool SvidGrants::Svids::same_as(const Svids& other) const {
   return x509 == other.x509 && jwt.token.equals(other.jwt.token.reveal());
 }
 
+Result<JwtSvid> SvidGrants::jwt_for(const Grant& grant) {
+  if (grant.assertion == AssertionSource::svid)
+    return deps_.agent.fetch_jwt_svid({grant.svid_audience, settings_.spiffe_id},
+                                      settings_.agent_patience);
+  if (deps_.assertions == nullptr)
+    return fail(Code::precondition, "the grant needs a ServiceAccount token, and nobody gives any");
+  return deps_.assertions->assertion_for(grant.svid_audience);
+}
+
 Result<SvidGrants::Svids> SvidGrants::svids_for(const Grant& grant) {
   Svids svids;
-  if (uses_jwt_svid(grant)) {
-    TRY_ASSIGN(svids.jwt, deps_.agent.fetch_jwt_svid({grant.svid_audience, settings_.spiffe_id},
-                                                     settings_.agent_patience));
+  if (uses_jwt(grant)) {
+    TRY_ASSIGN(svids.jwt, jwt_for(grant));
   }
   if (grant.client_auth == ClientAuth::of_kind) return svids;
   if (deps_.certificates == nullptr)

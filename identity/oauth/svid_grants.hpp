@@ -46,6 +46,14 @@ class KeyIssuer {
                                                          const JwtSvid& svid) = 0;
 };
 
+// What is presented in place of a JWT-SVID.
+class AssertionTokens {
+ public:
+  virtual ~AssertionTokens() = default;
+  // Any thread.  Its claims' spiffe_id is the subject.  Errors: see AgentVerdict.
+  virtual Result<JwtSvid> assertion_for(const std::string& audience) = 0;
+};
+
 struct GrantDeps {  // all outlive what uses them
   JwtSvidSource& agent;
   TokenEndpoint& endpoint;
@@ -55,6 +63,7 @@ struct GrantDeps {  // all outlive what uses them
   KeyIssuer* key_issuer = nullptr;         // null: grants of keys fail
   X509SvidSource* certificates = nullptr;  // null: grants that present one fail
   GrantObserver* observer = nullptr;       // null: nobody is told
+  AssertionTokens* assertions = nullptr;   // null: grants that need one fail
 };
 
 struct GrantSettings {
@@ -139,6 +148,7 @@ class SvidGrants {
   static void tell(const Question& question);
   Proof prove(const Grant& grant);
   Result<Svids> svids_for(const Grant& grant);
+  Result<JwtSvid> jwt_for(const Grant& grant);
   Proof prove_with(const Grant& grant, const Svids& svids);
   Proof prove_for_user(const Grant& grant, const Svids& svids);
   Proof ask_with(const Grant& grant, const Svids& svids, const Secret* subject);

@@ -40,6 +40,7 @@ identity::WireCredential from_wire(const v1::ProviderProfileCredential& credenti
   plain.aws = aws_of(grant.aws());
   plain.subject_credential = grant.subject_credential();
   plain.svid_role = grant.svid_role();
+  plain.assertion = grant.assertion();
   plain.subject_version = grant.subject_version();
   return plain;
 }

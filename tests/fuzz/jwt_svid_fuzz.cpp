@@ -1,4 +1,5 @@
-// What a Workload API answers: SPIFFE IDs and JWT-SVIDs, whole, and built of a header and claims.
+// What a Workload API answers: SPIFFE IDs and JWT-SVIDs, whole, and built of a header and claims;
+// and ServiceAccount tokens in their place.
 
 #include <cstdint>
 #include <cstdlib>
@@ -22,6 +23,11 @@ void check(std::string_view token) {
   if (claims && (claims->expires <= now || claims->spiffe_id != rules.spiffe_id ||
                  claims->audience != rules.audience || claims->algorithm == "none"))
     std::abort();
+  const auto account = check_service_account_token(token, rules.audience, now);
+  if (account && (account->expires <= now || account->audience != rules.audience ||
+                  account->algorithm == "none"))
+    std::abort();
+  if (claims && !account) std::abort();  // what is stricter takes nothing more
 }
 
 }  // namespace

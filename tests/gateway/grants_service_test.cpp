@@ -206,6 +206,7 @@ TEST_CASE("grants: what a supervisor would read as something else stays here") {
        }},
       {"client_auth", true, [](auto& g) { g.set_client_auth("tls_client_auth"); }},
       {"client_id", true, [](auto& g) { g.set_client_id("me"); }},
+      {"assertion", true, [](auto& g) { g.set_assertion("service_account"); }},
       {"resource", true, [](auto& g) { g.add_resources("https://alpha.example/"); }}};
   for (const auto& c : cases) {
     CAPTURE(c.what);

@@ -16,12 +16,12 @@ Grant certified(GrantKind kind = GrantKind::client_credentials) {
   grant.kind = kind;
   grant.client_auth = ClientAuth::tls;
   grant.token_endpoint = "https://as.example/token";
-  if (uses_jwt_svid(grant)) grant.svid_audience = "https://as.example";
+  if (uses_jwt(grant)) grant.svid_audience = "https://as.example";
   return grant;
 }
 
 std::string form_of(const Grant& grant, std::string_view client) {
-  const Secret svid(uses_jwt_svid(grant) ? "a.b-_.c" : "");
+  const Secret svid(uses_jwt(grant) ? "a.b-_.c" : "");
   const auto form = grant_form(grant, {svid, nullptr, client});
   return form ? std::string(form->reveal()) : form.error().what;
 }

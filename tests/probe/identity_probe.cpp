@@ -19,6 +19,7 @@
 #include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "identity/oauth/assertion_files.hpp"
 #include "identity/oauth/svid_grants.hpp"
 #include "identity/spiffe/agent.hpp"
 
@@ -98,8 +99,9 @@ Result<GrantBinding> binding_of(const json& order) {
   grant.token_endpoint = from.value("token_endpoint", "");
   grant.issuer = from.value("issuer", "");
   TRY_ASSIGN(grant.assertion_type, read_assertion_type(from.value("assertion_type", "")));
+  TRY_ASSIGN(grant.assertion, read_assertion_source(from.value("assertion", "")));
   TRY_ASSIGN(grant.client_auth, read_client_auth(from.value("client_auth", "")));
-  if (uses_jwt_svid(grant)) {
+  if (uses_jwt(grant)) {
     grant.svid_audience = from.value("svid_audience", grant.issuer);
     if (grant.svid_audience.empty()) {
       TRY_ASSIGN(grant.svid_audience, derive_svid_audience(grant.token_endpoint));
@@ -129,6 +131,7 @@ struct Probe {
   BootClock clock;
   std::string id;
   GivenSubject subject;
+  std::optional<AssertionFiles> assertions;
   std::optional<SpiffeAgent> agent;
   std::unique_ptr<TokenClient> endpoint;
   std::optional<SvidGrants> grants;
@@ -144,9 +147,10 @@ struct Probe {
     grant_settings.patience = milliseconds_of(config, "patience_ms", 20'000);
     grant_settings.cache.first_pause = std::chrono::seconds(config.value("first_pause_s", 1));
     agent.emplace(socket, id, wall);
-    grants.emplace(
-        GrantDeps{agent->tokens, *endpoint, wall, clock, &subject, nullptr, &agent->certificates},
-        std::move(grant_settings));
+    assertions.emplace(config.value("assertion_files", std::map<std::string, std::string>()), wall);
+    grants.emplace(GrantDeps{agent->tokens, *endpoint, wall, clock, &subject, nullptr,
+                             &agent->certificates, nullptr, &*assertions},
+                   std::move(grant_settings));
     return {};
   }
 

@@ -45,6 +45,23 @@ TEST_CASE("grant settings: pins are for one server, of which any may match") {
   CHECK(settings_of(RunOptions())->endpoints.spki_pins.empty());
 }
 
+TEST_CASE("grant settings: a file for each audience") {
+  RunOptions options;
+  options.assertion_files = {"https://as.example/?a=b=/run/tokens/as", "plain=/run/tokens/plain"};
+  const auto settings = settings_of(options);
+  REQUIRE_MESSAGE(settings.has_value(), settings.error().what);
+  CHECK(settings->assertion_files ==
+        std::map<std::string, std::string>{{"https://as.example/?a=b", "/run/tokens/as"},
+                                           {"plain", "/run/tokens/plain"}});
+  for (const char* text : {"", "/run/tokens/as", "=/run/tokens/as", "as=tokens/as", "as="}) {
+    options.assertion_files = {text};
+    REQUIRE_FALSE(settings_of(options).has_value());
+    CHECK(settings_of(options).error().what.find("--grant-assertion-file") == 0);
+  }
+  options.assertion_files = {"as=/run/a", "as=/run/b"};
+  CHECK_FALSE(settings_of(options).has_value());
+}
+
 TEST_CASE("grant settings: what is no pin is no start") {
   CHECK(problem_with_pin("as.example=sha256/" + one).empty());
   for (const std::string& pin : {std::string(),

@@ -49,6 +49,23 @@ TEST_CASE("token grants: without any, nothing is injected anywhere") {
   CHECK_FALSE(grants.binds("a.test", 443));
 }
 
+TEST_CASE("token grants: who needs a file needs no agent, and the other way round") {
+  identity::GrantBinding binding = binding_of("a.test");
+  binding.grant.assertion = identity::AssertionSource::service_account;
+  TokenGrants none(TokenGrantSettings{}, system_time);
+  none.replace(grants_of({binding}));
+  const auto refused = at_once(none, {"a.test", 443, "/", true});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().what.find("--grant-assertion-file") != std::string::npos);
+  TokenGrantSettings settings;
+  settings.assertion_files = {{"https://another.test", "/nowhere"}};
+  TokenGrants files(std::move(settings), system_time);
+  files.replace(grants_of({binding_of("b.test")}));
+  const auto closed = at_once(files, {"b.test", 443, "/", true});
+  REQUIRE_FALSE(closed.has_value());
+  CHECK(closed.error().what.find(identity::workload_socket_variable) != std::string::npos);
+}
+
 TEST_CASE("token grants: without an agent, what is bound is closed and the rest is open") {
   TokenGrants grants(TokenGrantSettings{}, system_time);
   grants.replace(grants_of({binding_of("a.test", "/v1/**")}));

@@ -11,13 +11,16 @@ from e2e.support.machine import wait_until
 
 
 class Cluster:
-    def __init__(self, machine, pki, port):
-        self.machine, self.pki, self.url = machine, pki, f"https://127.0.0.1:{port}"
-        certificate, key = pki.issue("127.0.0.1")
+    def __init__(self, machine, pki, port, inside=False, is_issuer=False):
+        """`inside`: in the servers' namespace.  `is_issuer`: its URL is its tokens' issuer, and its keys are for everybody."""
+        address = machine.network().there if inside else "127.0.0.1"
+        self.machine, self.pki, self.url = machine, pki, f"https://{address}:{port}"
+        certificate, key = pki.issue(address)
         self.context = ssl.create_default_context(cafile=pki.ca)
-        self.process = machine.start("kubernetes", [tools.kubernetes_peer(), f"127.0.0.1:{port}", certificate, key])
+        command = [tools.kubernetes_peer(), f"{address}:{port}", certificate, key, *([self.url] if is_issuer else [])]
+        self.process = machine.start(f"kubernetes-{port}", command, inside=inside)
         wait_until(self.answers, 20, "the Kubernetes peer")
-        self.gateway_token = machine.write("secrets/gateway-account", self.test("POST", "token", gateway=1))
+        self.gateway_token = machine.write(f"secrets/gateway-account-{port}", self.test("POST", "token", gateway=1))
 
     def answers(self):
         try:

@@ -14,6 +14,7 @@ from e2e.support.spiffe import DOMAIN, ID, Agent
 EXAMPLE = os.path.join(ROOT, "examples/spiffe-token-grant")
 sys.path.append(EXAMPLE)
 from tokens import SigningKey  # noqa: E402 - the example's own
+GRANT_ISSUER = os.path.join(ROOT, "tests/e2e/support/grant_issuer.py")
 LOGIN, ALPHA, BETA = ("login.grants.keyward.test", 8450), ("alpha.grants.keyward.test", 8451), ("beta.grants.keyward.test", 8452)
 ISSUER = f"https://{LOGIN[0]}:{LOGIN[1]}"
 ASSERTION = {"jwtSvidAudience": ISSUER, "clientAssertionType": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"}
@@ -96,13 +97,13 @@ class Place:
         self.pki, self.address = world.pki, machine.network().there
         files = world.pki.issue(LOGIN[0], ALPHA[0], BETA[0])
         self.agent = Agent(machine, f"{self.label}-agent")
-        self.keys, self.bundle, self.record, self.clients, users = (
-            os.path.join(machine.secrets, f"{self.label}-{name}") for name in ("keys", "bundle", "record", "clients", "users"))
+        self.keys, self.bundle, self.record, self.clients, users, self.cluster = (
+            os.path.join(machine.secrets, f"{self.label}-{name}") for name in ("keys", "bundle", "record", "clients", "users", "cluster"))
         self.users = SigningKey("of-users")
         self.users.publish(users)
         self.refresh_bundle()
-        self.issuer = Server(machine, files, "issuer.py", f"{self.label}-issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN,
-                             published=self.keys, clients=self.clients, users=users, record=self.record, lifetime=self.lifetime,
+        self.issuer = Server(machine, files, GRANT_ISSUER, f"{self.label}-issuer", LOGIN, issuer=ISSUER, bundle=self.bundle, trust_domain=DOMAIN,
+                             published=self.keys, clients=self.clients, users=users, cluster=self.cluster, record=self.record, lifetime=self.lifetime,
                              services={"alpha": ["read"], "beta": ["orders:read", "orders:write"]}).start()
         self.alpha, self.beta = (
             Server(machine, files, self.service, f"{self.label}-{name}", place, name=name, issuer=ISSUER, keys=self.keys, scopes=scopes).start()

@@ -1,4 +1,6 @@
-// usage: kubernetes LISTEN CERTIFICATE KEY
+// usage: kubernetes LISTEN CERTIFICATE KEY [ISSUER]
+//
+// With ISSUER, discovery and JWKS are for everybody, below that URL.
 //
 // TokenRequest, TokenReview, discovery, JWKS and pods as kube-apiserver answers them, over https.  Tokens are made and checked by
 // Kubernetes' own code.  Whoever calls must show a token of the ServiceAccount openshell/gateway, which may get pods in the
@@ -35,7 +37,9 @@ import (
 	"k8s.io/kubernetes/pkg/serviceaccount"
 )
 
-const issuer, apiAudience = "https://kubernetes.default.svc.cluster.local", "https://kubernetes.default.svc"
+const apiAudience = "https://kubernetes.default.svc"
+
+var issuer, jwksURL, discoveryIsOpen = "https://kubernetes.default.svc.cluster.local", "https://203.0.113.7:6443/openid/v1/jwks", false
 
 type cluster struct {
 	mutex    sync.Mutex
@@ -87,7 +91,7 @@ func (c *cluster) rotate() {
 	must(err)
 	keys, err := serviceaccount.StaticPublicKeysGetter(c.public)
 	must(err)
-	c.metadata, err = serviceaccount.NewOpenIDMetadataProvider(issuer, "https://203.0.113.7:6443/openid/v1/jwks", "", keys)
+	c.metadata, err = serviceaccount.NewOpenIDMetadataProvider(issuer, jwksURL, "", keys)
 	must(err)
 	c.check = serviceaccount.JWTTokenAuthenticator([]string{issuer}, keys, authenticator.Audiences{apiAudience}, serviceaccount.NewValidator(c))
 }
@@ -139,7 +143,8 @@ func (c *cluster) review(request *http.Request) *authenticationv1.TokenReview {
 
 func (c *cluster) api(writer http.ResponseWriter, request *http.Request) {
 	c.count(request.Method + " " + request.URL.Path)
-	if !c.isGateway(request) {
+	isDiscovery := request.URL.Path == "/.well-known/openid-configuration" || request.URL.Path == "/openid/v1/jwks"
+	if !(discoveryIsOpen && isDiscovery) && !c.isGateway(request) {
 		refuse(writer, http.StatusForbidden)
 		return
 	}
@@ -231,8 +236,11 @@ func must(err error) {
 }
 
 func main() {
-	if len(os.Args) != 4 {
-		log.Fatal("usage: kubernetes LISTEN CERTIFICATE KEY")
+	if len(os.Args) != 4 && len(os.Args) != 5 {
+		log.Fatal("usage: kubernetes LISTEN CERTIFICATE KEY [ISSUER]")
+	}
+	if len(os.Args) == 5 {
+		issuer, jwksURL, discoveryIsOpen = os.Args[4], os.Args[4]+"/openid/v1/jwks", true
 	}
 	c := &cluster{pods: map[string]*corev1.Pod{}, asked: map[string]int{}}
 	c.rotate()
