@@ -48,6 +48,8 @@ struct InjectionPlace {
   std::string signer = {};  // ... with the keys of this provider; empty: of whoever is bound
 };
 
+enum class Rejected { tokens, keys };
+
 // Any thread.  Outlives the proxy.
 class TokenSource {
  public:
@@ -62,9 +64,10 @@ class TokenSource {
   // Whether some path there needs an injection: else it is not asked for one, and may be reached
   // unopened.
   virtual bool binds(std::string_view host, std::uint16_t port) const = 0;
-  // The upstream has answered 401 to it.  True: something of it will be fetched anew, and the
-  // request is worth one repetition.
-  virtual bool rejected(const InjectionPlace& place, const InjectionPtr& injection) = 0;
+  // The upstream has refused it: its tokens by a 401, or the session of its keys.  True: something
+  // of it will be fetched anew, and the request is worth one repetition.
+  virtual bool rejected(const InjectionPlace& place, const InjectionPtr& injection,
+                        Rejected what) = 0;
 };
 
 }  // namespace keyward::netproxy

@@ -195,17 +195,34 @@ bool TokenGrants::binds(std::string_view host, std::uint16_t port) const {
   return grants->table.binds(host, port);
 }
 
-bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& injection) {
+bool TokenGrants::rejected(const InjectionPlace& place, const InjectionPtr& injection,
+                           netproxy::Rejected what) {
   const auto grants = grants_.get();
   const Result<Bindings> bindings = select(*grants, place);
   if (!bindings || !issuers_) return false;
   bool renews = false;
-  for (const GrantBinding* binding : *bindings)
-    for (const netproxy::InjectedHeader& header : injection->headers)
-      if (!gives_keys(binding->grant) && header.name == binding->inject.header &&
-          issuers_->grants.refused_by_upstream(*binding, {header.name, header.value.clone()}))
-        renews = true;
+  for (const GrantBinding* binding : *bindings) {
+    const bool by_keys = gives_keys(binding->grant);
+    if (by_keys != (what == netproxy::Rejected::keys)) continue;
+    const bool dropped =
+        by_keys ? drop_keys(*binding, *injection) : drop_tokens(*binding, *injection);
+    renews = renews || dropped;
+  }
   return renews;
+}
+
+bool TokenGrants::drop_keys(const GrantBinding& binding, const Injection& injection) {
+  const std::optional<netproxy::GrantedSigner>& signer = injection.signer;
+  return signer && issuers_->grants.keys_refused_by_upstream(binding, *signer->keys);
+}
+
+bool TokenGrants::drop_tokens(const GrantBinding& binding, const Injection& injection) {
+  bool dropped = false;
+  for (const netproxy::InjectedHeader& header : injection.headers)
+    if (header.name == binding.inject.header &&
+        issuers_->grants.refused_by_upstream(binding, {header.name, header.value.clone()}))
+      dropped = true;
+  return dropped;
 }
 
 std::string TokenGrants::metrics() const {

@@ -46,8 +46,8 @@ class TokenGrants final : public netproxy::TokenSource {
   std::optional<Result<netproxy::InjectionPtr>> injection_for(const netproxy::InjectionPlace& place,
                                                               const Done& done) override;
   bool binds(std::string_view host, std::uint16_t port) const override;
-  bool rejected(const netproxy::InjectionPlace& place,
-                const netproxy::InjectionPtr& injection) override;
+  bool rejected(const netproxy::InjectionPlace& place, const netproxy::InjectionPtr& injection,
+                netproxy::Rejected what) override;
 
   std::string metrics() const;  // in Prometheus' text format
 
@@ -85,6 +85,8 @@ class TokenGrants final : public netproxy::TokenSource {
     identity::SvidGrants grants;  // last: its threads end first
   };
 
+  bool drop_keys(const identity::GrantBinding& binding, const netproxy::Injection& injection);
+  bool drop_tokens(const identity::GrantBinding& binding, const netproxy::Injection& injection);
   Result<Bindings> select(const identity::SandboxGrants& grants,
                           const netproxy::InjectionPlace& place) const;
 

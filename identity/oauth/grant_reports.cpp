@@ -23,7 +23,8 @@ std::string GrantMetrics::text(const Gauges& gauges) const {
   out.histogram(durations_);
   out.begin("wait_seconds", "histogram", "Time that requests waited for the end of a question.");
   out.histogram(waits_);
-  out.begin("rejections_total", "counter", "Tokens that were dropped because of a 401.");
+  out.begin("rejections_total", "counter",
+            "Tokens and keys that were dropped because the upstream refused them.");
   out.value("", rejections_);
   out.begin("entries", "gauge", "Tokens, keys and failures that are held.").value("", gauges.held);
   out.begin("fetches_waiting", "gauge", "Questions that wait.").value("", gauges.waiting);

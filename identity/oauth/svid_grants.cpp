@@ -153,17 +153,31 @@ void SvidGrants::tell(const Question& question) {
   }
 }
 
-bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header) {
+// Unless another one is held by now.
+bool SvidGrants::drop(const GrantBinding& binding,
+                      const std::function<bool(const HeldToken&)>& is_it) {
   const std::string key = key_of(binding);
   const std::lock_guard lock(mutex_);
   const BootTime now = deps_.clock.now();
   const HeldTokenPtr held = cache_.held(key, now);
-  if (!held) return false;
-  const Result<InjectedHeader> current = write_header(binding.inject, held->token);
-  const bool dropped =
-      current && current->value.equals(header.value.reveal()) && cache_.invalidate(key, *held, now);
+  const bool dropped = held && is_it(*held) && cache_.invalidate(key, *held, now);
   if (dropped) metrics_.count_rejection();
   return dropped;
+}
+
+bool SvidGrants::refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header) {
+  return drop(binding, [&](const HeldToken& held) {
+    const Result<InjectedHeader> current = write_header(binding.inject, held.token);
+    return current && current->value.equals(header.value.reveal());
+  });
+}
+
+bool SvidGrants::keys_refused_by_upstream(const GrantBinding& binding,
+                                          const netproxy::AwsCredentials& pair) {
+  return drop(binding, [&](const HeldToken& held) {
+    return held.keys && held.keys->pair.access_key_id == pair.access_key_id &&
+           held.keys->pair.session_token.equals(pair.session_token.reveal());
+  });
 }
 
 void SvidGrants::keep_only(const BindingTable& table) {

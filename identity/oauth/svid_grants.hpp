@@ -98,6 +98,8 @@ class SvidGrants {
   // The upstream answered 401 to this header: true where its token was dropped, and another one is
   // worth a single repetition.
   bool refused_by_upstream(const GrantBinding& binding, const InjectedHeader& header);
+  // The same of keys, whose session the upstream has refused.
+  bool keys_refused_by_upstream(const GrantBinding& binding, const netproxy::AwsCredentials& pair);
 
   // From now on only these: the tokens of all others are forgotten at once, and nobody is asked for
   // them.
@@ -140,6 +142,7 @@ class SvidGrants {
 
   static std::string key_of(const GrantBinding& binding);
   GrantCache::Look look(const std::string& key, const GrantBinding& binding);
+  bool drop(const GrantBinding& binding, const std::function<bool(const HeldToken&)>& is_it);
   std::deque<Job>::iterator next_job();
   void start_worker();
   void work(const std::stop_token& stop);

@@ -64,10 +64,11 @@ struct Exchange {
   std::optional<RequestHead> client_head;
   std::optional<ChunkResigner::Sides> chunks;
   std::string credential;  // provider name
-  // As it was before inject() and sign(), where its body is waited for before it leaves.
+  // As it was before inject() and sign(), where its body is waited for before it leaves, or its
+  // keys may be refused.
   std::optional<RequestHead> bare_request;
   InjectionPtr injection;  // what inject() has put into the request, if anything
-  bool repeats = false;    // the request is to be sent once more, with another token
+  bool repeats = false;    // the request is to be sent once more, with another token or key
   bool repeated = false;   // ... which happens once
   AuditEvent event;
   // Set by a gate (gate.hpp).

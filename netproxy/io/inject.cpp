@@ -165,13 +165,21 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   co_return Answer<>{};
 }
 
-bool takes_rejection(Worker& worker, Exchange& exchange) {
+bool may_get_keys(const Worker& worker, const Exchange& exchange) {
+  const TokenSource* source = worker.shared.deps.tokens;
+  return source != nullptr && is_signed(exchange) &&
+         source->binds(exchange.route.to.host, exchange.route.to.port);
+}
+
+bool takes_rejection(Worker& worker, Exchange& exchange, Rejected what) {
   if (!exchange.injection) return false;
   const Result<InjectionPlace> place = place_of(exchange);
-  const bool renews = place && worker.shared.deps.tokens->rejected(*place, exchange.injection);
-  // A body is gone, and a signature covers the header.
+  const bool renews =
+      place && worker.shared.deps.tokens->rejected(*place, exchange.injection, what);
+  // A body is gone, and a signature covers the header: it is made anew where the bare one is kept.
+  const bool signs_anew = what == Rejected::keys && exchange.bare_request;
   const bool repeatable = renews && exchange.request.framing == Framing::none &&
-                          !exchange.payload && !exchange.repeated;
+                          (!exchange.payload || signs_anew) && !exchange.repeated;
   if (repeatable) exchange.repeats = exchange.repeated = true;
   return repeatable;
 }

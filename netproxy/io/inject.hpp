@@ -11,8 +11,11 @@ namespace keyward::netproxy {
 // put in is replaced, and must not be missing now.  Nothing may be forwarded after an error.
 Task<Answer<>> inject(Worker& worker, Exchange& exchange);
 
-// The upstream has answered 401 to injected headers.  True: send the request once more.
-bool takes_rejection(Worker& worker, Exchange& exchange);
+// The upstream has refused what was injected.  True: send the request once more.
+bool takes_rejection(Worker& worker, Exchange& exchange, Rejected what);
+
+// Whether the request may be signed with keys of a grant.
+bool may_get_keys(const Worker& worker, const Exchange& exchange);
 
 // Wipes what inject() has put into the request.
 void forget_injected(Exchange& exchange);

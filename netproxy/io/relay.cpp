@@ -23,6 +23,23 @@ class Unchunked final : public ContentWatcher {
   std::string bytes_;
 };
 
+// The content of a short answer, which stays in the inbox; empty where it is longer or does not
+// come.
+Task<std::string> look_ahead(UpstreamConnection& upstream, const ResponseHead& head) {
+  constexpr std::size_t longest = 4096;
+  if (head.framing == Framing::until_close) co_return std::string();
+  for (;;) {
+    Unchunked content;
+    BodyFraming framing(head.framing, head.content_length);
+    const std::string_view there = upstream.inbox.view();
+    const Result<std::size_t> taken = framing.take(there, &content);
+    if (taken && framing.done()) co_return content.take();
+    if (!taken || there.size() >= longest) co_return std::string();
+    const Result<std::size_t> got = co_await upstream.inbox.fill(upstream.stream);
+    if (!got || *got == 0) co_return std::string();
+  }
+}
+
 bool needs_unchunking(const RequestHead& request, const ResponseHead& response) {
   return request.minor == 0 && response.framing == Framing::chunked;
 }
@@ -93,12 +110,25 @@ Task<Answer<ResponseHead>> Session::read_response_head(Exchange& exchange,
   co_return tl::unexpected(broken_upstream({Code::invalid, "too many interim responses"}));
 }
 
+// Something was refused that can be had anew, and the request is to be repeated with it.
+Task<bool> Session::is_rejected(Exchange& exchange, UpstreamConnection& upstream,
+                                const ResponseHead& head) {
+  if (!exchange.injection) co_return false;
+  if (head.status == 401) co_return takes_rejection(worker_, exchange, Rejected::tokens);
+  const bool may_be = exchange.injection->signer && (head.status == 400 || head.status == 403);
+  if (!may_be) co_return false;
+  const std::string said = co_await look_ahead(upstream, head);
+  co_return refuses_session(head.status, said) &&
+      takes_rejection(worker_, exchange, Rejected::keys);
+}
+
 Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& upstream,
                                        Reply& reply) {
   Answer<ResponseHead> received = co_await read_response_head(exchange, upstream);
   if (!received) co_return tl::unexpected(received.error());
   reply.head = std::move(*received);
-  if (reply.head.status == 401 && takes_rejection(worker_, exchange)) {
+  const bool rejected = co_await is_rejected(exchange, upstream, reply.head);
+  if (rejected) {
     reply.upstream_lives = false;  // its answer is not read
     co_return Answer<>{};
   }

@@ -106,8 +106,10 @@ Task<Answer<>> Session::admit(Exchange& exchange) {
   identify_client(exchange.policy.get());
   Answer<> ready = decide(exchange, origin_);
   if (!ready) co_return ready;
-  // Larger bodies are not waited for.
-  if (exchange.request.framing == Framing::length && exchange.request.content_length <= buffer_size)
+  // Larger bodies are not waited for, and none is sent twice.
+  const RequestHead& head = exchange.request;
+  const bool waits = head.framing == Framing::length && head.content_length <= buffer_size;
+  if (waits || (head.framing == Framing::none && may_get_keys(worker_, exchange)))
     exchange.bare_request = exchange.request;
   co_return co_await authorize(exchange);
 }
@@ -159,7 +161,10 @@ Task<Answer<bool>> Session::forward(Exchange& exchange) {
     if (!upstream) co_return tl::unexpected(upstream.error());
     Answer<bool> carried = co_await forward_body(exchange, upload, std::move(*upstream));
     if (!std::exchange(exchange.repeats, false)) co_return carried;
-    ready = co_await inject(worker_, exchange);
+    if (exchange.bare_request)
+      ready = co_await authorize_anew(exchange);
+    else
+      ready = co_await inject(worker_, exchange);
     if (!ready) co_return tl::unexpected(ready.error());
   }
 }

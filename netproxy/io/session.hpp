@@ -63,6 +63,8 @@ class Session {
 
   // relay.cpp: the way back
   Task<Answer<ResponseHead>> read_response_head(Exchange& exchange, UpstreamConnection& upstream);
+  Task<bool> is_rejected(Exchange& exchange, UpstreamConnection& upstream,
+                         const ResponseHead& head);
   Task<Answer<>> relay_response(Exchange& exchange, UpstreamConnection& upstream, Reply& reply);
   Task<Answer<>> relay_interim(const ResponseHead& head);
   Task<> refuse(Exchange& exchange, Problem problem, bool keep_alive);

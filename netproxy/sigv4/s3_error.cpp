@@ -105,6 +105,17 @@ tl::unexpected<S3Error> s3_fail(S3Code code, std::string message) {
   return tl::unexpected(S3Error{code, std::move(message), {}});
 }
 
+// The answer is the upstream's: no more than a known word is taken out of it.
+bool refuses_session(int status, std::string_view body) {
+  constexpr std::array<std::string_view, 3> codes = {"<Code>ExpiredToken</Code>",
+                                                     "<Code>InvalidToken</Code>",
+                                                     "<Code>TokenRefreshRequired</Code>"};
+  if (status != 400 && status != 403) return false;
+  return std::any_of(codes.begin(), codes.end(), [body](std::string_view code) {
+    return body.find(code) != std::string_view::npos;
+  });
+}
+
 std::string render_xml(const S3Error& error, const S3ErrorPlace& place) {
   std::string xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>";
   append_element(xml, "Code", to_string(error.code));

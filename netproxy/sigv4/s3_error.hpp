@@ -61,4 +61,8 @@ struct S3ErrorPlace {
 // cannot hold, and all that is not ASCII, becomes '?'.
 std::string render_xml(const S3Error& error, const S3ErrorPlace& place);
 
+// Of an answer of S3 to a request that we have signed: it refuses the session that the keys belong
+// to (it has ended, or is not known), so that other keys may be taken.
+bool refuses_session(int status, std::string_view body);
+
 }  // namespace keyward::netproxy

@@ -143,6 +143,30 @@ class KeysTest(StsCase):
         self.place.mood(life=20)
         sandbox.put_until(200, "outage")
 
+    def test_a_session_that_the_store_refuses_is_replaced_once(self):
+        sandbox = self.sandbox("ended").client()
+        self.assertEqual(sandbox.put("ended")["status"], 200)
+        (first,), _ = self.seen()
+        self.place.mood(ended=[first["given"]])
+        self.assertEqual(sandbox.put("GET ended")["status"], 200)  # sent once more, with others
+        (second,), stored = self.seen()
+        self.assertEqual([(each["status"], each["session"]) for each in stored], [(400, first["given"]), (200, second["given"])])
+        self.place.mood(ended=[first["given"], second["given"]])
+        self.assertEqual(sandbox.put("GET ended")["status"], 400)  # not twice within half a minute
+        self.assertEqual(len(self.seen()[0]), 0)
+
+    def test_a_body_is_not_sent_twice(self):
+        sandbox = self.sandbox("once").client()
+        self.assertEqual(sandbox.put("once")["status"], 200)
+        (first,), _ = self.seen()
+        self.place.mood(ended=[first["given"]])
+        refused = sandbox.put("once")
+        self.assertEqual(refused["status"], 400)
+        self.assertIn("ExpiredToken", refused["body"])
+        self.assertEqual(sandbox.put("once")["status"], 200)
+        (second,), stored = self.seen()
+        self.assertEqual([(each["status"], each["session"]) for each in stored], [(400, first["given"]), (200, second["given"])])
+
     def test_withdrawn_keys_sign_nothing_more(self):
         sandbox = self.sandbox("withdrawn").client()
         self.assertEqual(sandbox.put("withdrawn")["status"], 200)

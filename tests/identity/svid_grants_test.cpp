@@ -235,6 +235,16 @@ TEST_CASE_FIXTURE(Fixture,
   sts.away = false;
   clock.ahead = 12 * 3600 + 120;
   wait_until([&] { return held() == "ASIA" + std::to_string(sts.asked) && sts.asked > 2; });
+
+  // S3 refuses their session: once, and no others.
+  const HeldTokenPtr refused = with_sts.held_for(binding);
+  const netproxy::AwsCredentials other{refused->keys->pair.access_key_id, Secret("s"), Secret("u")};
+  CHECK_FALSE(with_sts.keys_refused_by_upstream(binding, other));
+  CHECK(with_sts.keys_refused_by_upstream(binding, refused->keys->pair));
+  CHECK_FALSE(with_sts.keys_refused_by_upstream(binding, refused->keys->pair));
+  wait_until([&] { return !held().empty(); });
+  CHECK(held() != refused->keys->pair.access_key_id);
+  CHECK_FALSE(with_sts.keys_refused_by_upstream(binding, with_sts.held_for(binding)->keys->pair));
 }
 
 TEST_CASE_FIXTURE(Fixture, "svid grants: a token that the upstream refuses is replaced once") {

@@ -74,6 +74,19 @@ bool set_up_loopback() {
   return configure("lo", "127.0.0.1") && configure("lo:1", origin_address);
 }
 
+// As S3 answers, in one chunk or several, or to HEAD without a word.
+std::string refused_session(const RequestHead& request) {
+  const std::string head = "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n";
+  if (request.method == "HEAD") return head;
+  if (request.target == "/bucket/other")
+    return "HTTP/1.1 403 Forbidden\r\nContent-Length: 39\r\n\r\n"
+           "<Error><Code>AccessDenied</Code></Error";
+  if (request.target == "/bucket/long")
+    return "HTTP/1.1 400 Bad Request\r\nContent-Length: 5000\r\n\r\n" + std::string(4900, ' ') +
+           std::string(100, 'x');
+  return head + "13\r\n<Error><Code>Expire\r\n15\r\ndToken</Code></Error>\r\n0\r\n\r\n";
+}
+
 std::string answer_to(const RequestHead& request, const std::string& body) {
   if (request.target == "/chunked")
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
@@ -82,10 +95,18 @@ std::string answer_to(const RequestHead& request, const std::string& body) {
   const std::string* authorization = find_header(request.headers, "authorization");
   if (request.target == "/guarded" && authorization != nullptr && *authorization == "Bearer stale")
     return "HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\nstale";
+  if (authorization != nullptr && authorization->find("Credential=ASIAENDED/") != std::string::npos)
+    return refused_session(request);
   if (request.target == "/truncated") return "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
   if (request.method == "HEAD") return "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
   const std::string text = request.method + " " + request.target;
   return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
+}
+
+GrantedSigner signer_of(const std::string& key_id, TimePoint expires) {
+  return {std::make_shared<const AwsCredentials>(
+              AwsCredentials{key_id, Secret("granted-secret"), Secret("granted-session")}),
+          expires};
 }
 
 Snapshot<Policy> load_policy() {
@@ -224,9 +245,12 @@ void FakeTokens::bind(const std::string& host,
 void FakeTokens::bind_keys(const std::string& host, const std::string& key_id, TimePoint expires) {
   const std::lock_guard lock(mutex_);
   host_ = host;
-  signer_ = GrantedSigner{std::make_shared<const AwsCredentials>(AwsCredentials{
-                              key_id, Secret("granted-secret"), Secret("granted-session")}),
-                          expires};
+  signer_ = signer_of(key_id, expires);
+}
+
+void FakeTokens::renew_keys(const std::string& key_id, TimePoint expires) {
+  const std::lock_guard lock(mutex_);
+  renewed_ = signer_of(key_id, expires);
 }
 
 InjectionPlace FakeTokens::last_place() {
@@ -265,9 +289,14 @@ std::optional<Result<InjectionPtr>> FakeTokens::injection_for(const InjectionPla
   return std::nullopt;
 }
 
-bool FakeTokens::rejected(const InjectionPlace&, const InjectionPtr&) {
+bool FakeTokens::rejected(const InjectionPlace&, const InjectionPtr& injection, Rejected what) {
   ++rejections_;
   const std::lock_guard lock(mutex_);
+  if (what == Rejected::keys) {
+    const bool is_held = signer_ && injection->signer && signer_->keys == injection->signer->keys;
+    if (is_held && renewed_) signer_ = std::exchange(renewed_, std::nullopt);
+    return is_held;
+  }
   bool renews = false;
   for (auto& [name, value] : headers_)
     if (value == "Bearer stale") {

@@ -72,11 +72,13 @@ class FakeTokens final : public TokenSource {
   std::optional<Result<InjectionPtr>> injection_for(const InjectionPlace& place,
                                                     const Done& done) override;
   bool binds(std::string_view host, std::uint16_t port) const override;
-  bool rejected(const InjectionPlace& place, const InjectionPtr& injection) override;
+  bool rejected(const InjectionPlace& place, const InjectionPtr& injection, Rejected what) override;
 
   void bind(const std::string& host, std::vector<std::pair<std::string, std::string>> headers);
   // Keys to sign with, besides.
   void bind_keys(const std::string& host, const std::string& key_id, TimePoint expires);
+  // What takes their place once they have been refused.
+  void renew_keys(const std::string& key_id, TimePoint expires);
   void fail_with(std::optional<Error> error);
   // The next answer comes from another thread.
   void answer_later() { later_ = true; }
@@ -91,7 +93,7 @@ class FakeTokens final : public TokenSource {
   mutable std::mutex mutex_;
   std::string host_;
   std::vector<std::pair<std::string, std::string>> headers_;
-  std::optional<GrantedSigner> signer_;
+  std::optional<GrantedSigner> signer_, renewed_;
   InjectionPlace place_;
   std::optional<Error> error_;
   std::atomic<bool> later_{false};

@@ -38,3 +38,16 @@ TEST_CASE("s3 error: XML holds foreign text safely") {
         "<Resource>/bucket/&lt;/Error&gt;</Resource><RequestId>4442587FB7D0A2F9</RequestId>"
         "</Error>");
 }
+
+TEST_CASE("s3 error: which answers refuse the session of the keys") {
+  const auto error = [](const std::string& code) {
+    return "<?xml version=\"1.0\"?>\n<Error><Code>" + code + "</Code><Message>m</Message></Error>";
+  };
+  for (const char* code : {"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+    for (const int status : {400, 403}) CHECK(refuses_session(status, error(code)));
+  for (const char* code : {"AccessDenied", "ExpiredTokens", "", "InvalidAccessKeyId"})
+    CHECK_FALSE(refuses_session(403, error(code)));
+  CHECK_FALSE(refuses_session(200, error("ExpiredToken")));
+  CHECK_FALSE(refuses_session(403, "ExpiredToken"));
+  CHECK_FALSE(refuses_session(403, ""));
+}

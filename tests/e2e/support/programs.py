@@ -89,15 +89,16 @@ def request(host, port, method, path, headers, body=b"", query=""):
     return answer_of(connection)
 """
 
-# One PUT for each line of standard input, which names the key; answered by the status and the body of a refusal.
+# One PUT for each line of standard input, which names the key, or a GET of the key after that word; answered by the status and the body of a refusal.
 PUTS = """
 import json, os, subprocess, sys
 print("ready", flush=True)
 for line in sys.stdin:
-    key = line.strip()
+    method, _, key = line.strip().rpartition(" ")
+    sends = [] if method else ["-X", "PUT", "--data-binary", "of " + key]
     done = subprocess.run(["curl", "-sS", "-w", "\\\\n%{http_code}", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
                            os.environ["AWS_ACCESS_KEY_ID"] + ":" + os.environ["AWS_SECRET_ACCESS_KEY"], "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
-                           "-A", "a-client-of-s3", "-H", "accept: application/json", "-X", "PUT", "--data-binary", "of " + key, sys.argv[1] + key], capture_output=True, text=True)
+                           "-A", "a-client-of-s3", "-H", "accept: application/json", *sends, sys.argv[1] + key], capture_output=True, text=True)
     body, _, status = done.stdout.rpartition("\\n")
     print(json.dumps({"status": int(status or 0), "body": body, "error": done.stderr}), flush=True)
 """

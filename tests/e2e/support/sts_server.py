@@ -8,7 +8,7 @@ usage: sts_server.py SETTINGS.json
   audience   that a JWT-SVID must have, alone
   roles      {ARN: {"subjects": [SPIFFE IDs], "callers": [ARNs], "external_id": ID}}, each optional
   store      ARN of the role whose keys the store takes
-  mood       file that is read for each request to STS: {"life": seconds, "refuse": {"status", "code"}}, both optional
+  mood       file that is read for each request: {"life": seconds, "refuse": {"status", "code"}, "ended": [sessions, as `given` tells them]}, each optional
   record     file that gets each proof, secret and session token, so that one can look for them elsewhere
 One line of JSON per request on standard output.
 """
@@ -112,7 +112,7 @@ def signer_of(handler, body, service, seen):
         raise Failure(400, "XAmzContentSHA256Mismatch", "the body has another hash")
     if not hmac.compare_digest(signature_of(handler, headers, parts, payload), parts["Signature"]):
         raise Failure(403, "SignatureDoesNotMatch", "The request signature we calculated does not match")
-    if session["expires"] <= now:
+    if session["expires"] <= now or digest(session["token"]) in mood().get("ended", []):
         raise Failure(400, "ExpiredToken", "The provided token has expired")
     return session
 
