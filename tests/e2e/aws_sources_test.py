@@ -190,6 +190,20 @@ class HiddenTest(SourcesCase):
         for path in (self.place.pod_token, self.place.authorization_file, sandbox.environment["AWS_SHARED_CREDENTIALS_FILE"]):
             self.assertNotEqual(sandbox.run("/bin/cat", path).returncode, 0)
 
+    def test_files_that_anybody_may_read_are_hidden(self):
+        home = self.place.machine.folder("aws-home")
+        self.place.machine.folder("aws-home/.aws")
+        with open(self.place.environments()["profile:work"]["AWS_SHARED_CREDENTIALS_FILE"], encoding="utf-8") as file:
+            path = self.place.machine.write("aws-home/.aws/credentials", file.read(), 0o644)
+        self.addCleanup(os.unlink, path)
+        sandbox = self.sandbox("home", {"own": "profile:work"}, {"HOME": home})
+        self.ended_well(self.put_and_get(sandbox, "by-home"))
+        done = sandbox.run("/bin/cat", path)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.stdout, "")
+        control = self.sandbox("home-control", {}, {"HOME": home})
+        self.assertIn(self.place.secret, self.ended_well(control.run("/bin/cat", path)))
+
     def test_the_supervisors_environment_block_keeps_no_secret(self):
         sandbox = self.all_at_once("block").start()
         pids = [sandbox.process.pid]
