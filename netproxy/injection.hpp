@@ -46,6 +46,7 @@ struct InjectionPlace {
   std::optional<std::string> lenient = std::nullopt;
   bool is_signed = false;   // the policy signs there
   std::string signer = {};  // ... with the keys of this provider; empty: of whoever is bound
+  bool again = false;       // one request has asked before, and looks whether that still holds
 };
 
 enum class Rejected { tokens, keys };

@@ -176,6 +176,11 @@ std::optional<Result<InjectionPtr>> TokenGrants::injection_for(const InjectionPl
   const auto gathering = std::make_shared<Gathering>(*this, std::move(grants), done);
   gathering->missing = bindings->size() + 1;
   for (const GrantBinding* binding : *bindings) {
+    // What is still there is not counted twice.
+    if (const auto still = place.again ? issuers_->grants.held_for(*binding) : nullptr; still) {
+      gathering->take(*binding, still);
+      continue;
+    }
     const auto held = issuers_->grants.ask_for(
         *binding, [gathering, binding](const Result<identity::HeldTokenPtr>& later) {
           if (gathering->take(*binding, later)) gathering->done(gathering->result());

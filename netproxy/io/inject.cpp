@@ -134,6 +134,25 @@ Problem nothing_granted(const Exchange& exchange, const Error& error) {
   return is_signed(exchange) ? keys_unavailable(error) : token_unavailable(error);
 }
 
+// What is granted now.  `before`: something that must not be missing.
+Task<Answer<InjectionPtr>> ask(Worker& worker, const Exchange& exchange,
+                               const InjectionPtr& before) {
+  Result<InjectionPlace> place = place_of(exchange);
+  if (!place) co_return tl::unexpected(token_unavailable(place.error()));
+  place->again = before != nullptr;
+  Waiting waiting(worker.loop);
+  const TokenSource::Done done = [box = waiting.box](Result<InjectionPtr> answer) {
+    deliver(box, std::move(answer));
+  };
+  std::optional<Result<InjectionPtr>> got = worker.shared.deps.tokens->injection_for(*place, done);
+  if (!got) got = co_await waiting.take();
+  if (!*got) co_return tl::unexpected(nothing_granted(exchange, got->error()));
+  if (before && lacks(***got, *before))
+    co_return tl::unexpected(nothing_granted(
+        exchange, {Code::unavailable, "what was granted has been withdrawn meanwhile"}));
+  co_return std::move(**got);
+}
+
 }  // namespace
 
 Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
@@ -142,27 +161,26 @@ Task<Answer<>> inject(Worker& worker, Exchange& exchange) {
   const InjectionPtr before = take_out(exchange);
   if (!before && !source->binds(exchange.route.to.host, exchange.route.to.port))
     co_return Answer<>{};
-  const Result<InjectionPlace> place = place_of(exchange);
-  if (!place) co_return tl::unexpected(token_unavailable(place.error()));
-  Waiting waiting(worker.loop);
-  const TokenSource::Done done = [box = waiting.box](Result<InjectionPtr> answer) {
-    deliver(box, std::move(answer));
-  };
-  std::optional<Result<InjectionPtr>> got = source->injection_for(*place, done);
-  if (!got) got = co_await waiting.take();
-  if (!*got) co_return tl::unexpected(nothing_granted(exchange, got->error()));
-  const Injection& injection = ***got;
-  if (before && lacks(injection, *before))
-    co_return tl::unexpected(nothing_granted(
-        exchange, {Code::unavailable, "what was granted has been withdrawn meanwhile"}));
+  Answer<InjectionPtr> granted = co_await ask(worker, exchange, before);
+  if (!granted) co_return tl::unexpected(granted.error());
+  const Injection& injection = **granted;
   if (injection.headers.empty() && !injection.signer) co_return Answer<>{};
   Answer<> fits = check_fit(exchange, injection);
   if (!fits) co_return fits;
   for (const InjectedHeader& header : injection.headers) put(exchange.request.headers, header);
   keep_inside(exchange.route);
-  exchange.injection = **got;
   exchange.credential = injection.provider;
+  exchange.injection = std::move(*granted);
   co_return Answer<>{};
+}
+
+Task<Answer<>> confirm(Worker& worker, const Exchange& exchange) {
+  if (!exchange.injection) co_return Answer<>{};
+  const Answer<InjectionPtr> granted = co_await ask(worker, exchange, exchange.injection);
+  if (!granted) co_return tl::unexpected(granted.error());
+  if ((*granted)->provider == exchange.injection->provider) co_return Answer<>{};
+  co_return tl::unexpected(
+      nothing_granted(exchange, {Code::unavailable, "another one is granted there meanwhile"}));
 }
 
 bool may_get_keys(const Worker& worker, const Exchange& exchange) {

@@ -11,6 +11,9 @@ namespace keyward::netproxy {
 // put in is replaced, and must not be missing now.  Nothing may be forwarded after an error.
 Task<Answer<>> inject(Worker& worker, Exchange& exchange);
 
+// Whether what was put in is still granted, where it cannot be put in anew: for the same provider.
+Task<Answer<>> confirm(Worker& worker, const Exchange& exchange);
+
 // The upstream has refused what was injected.  True: send the request once more.
 bool takes_rejection(Worker& worker, Exchange& exchange, Rejected what);
 

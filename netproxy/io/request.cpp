@@ -130,8 +130,7 @@ Task<Answer<>> Session::authorize_anew(Exchange& exchange) {
   if (!exchange.bare_request) co_return Answer<>{};
   client_.expire_in(limits().idle_timeout);
   forget_injected(exchange);
-  exchange.request = std::move(*exchange.bare_request);
-  exchange.bare_request.reset();
+  exchange.request = *exchange.bare_request;
   co_return co_await authorize(exchange);
 }
 
@@ -169,13 +168,25 @@ Task<Answer<bool>> Session::forward(Exchange& exchange) {
   }
 }
 
+// What a dial has outlived is not sent either.
+Task<Answer<>> Session::look_at_grant(Exchange& exchange) {
+  if (!exchange.injection) co_return Answer<>{};
+  if (!exchange.payload) co_return co_await inject(worker_, exchange);
+  if (exchange.bare_request && !exchange.chunks) co_return co_await authorize_anew(exchange);
+  co_return co_await confirm(worker_, exchange);
+}
+
 // The head, and with it a body that is already here.
 Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& upload) {
-  const HeadText head(exchange.request);
   for (bool fresh = false;; fresh = true) {
     Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, fresh);
     if (!upstream) co_return upstream;
     UpstreamConnection& connection = **upstream;
+    if (!connection.reused) {
+      const Answer<> granted = co_await look_at_grant(exchange);
+      if (!granted) co_return tl::unexpected(granted.error());
+    }
+    const HeadText head(exchange.request);
     exchange.event.address = connection.address;
     connection.stream.expire_in(limits().upstream_timeout);
     const std::string_view gathered = upload.complete() ? upload.gathered() : std::string_view();

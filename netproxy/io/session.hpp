@@ -63,6 +63,7 @@ class Session {
 
   // relay.cpp: the way back
   Task<Answer<ResponseHead>> read_response_head(Exchange& exchange, UpstreamConnection& upstream);
+  Task<Answer<>> look_at_grant(Exchange& exchange);
   Task<bool> is_rejected(Exchange& exchange, UpstreamConnection& upstream,
                          const ResponseHead& head);
   Task<Answer<>> relay_response(Exchange& exchange, UpstreamConnection& upstream, Reply& reply);

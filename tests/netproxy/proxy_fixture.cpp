@@ -273,6 +273,7 @@ Result<InjectionPtr> FakeTokens::answer_for(const InjectionPlace& place) {
   const std::lock_guard lock(mutex_);
   auto injection = std::make_shared<Injection>();
   place_ = place;
+  if (withdrawn_at_ > 0 && asked_ >= withdrawn_at_) host_.clear();
   if (place.host != host_) return injection;
   if (error_) return tl::unexpected(*error_);
   injection->provider = "grants";

@@ -80,6 +80,8 @@ class FakeTokens final : public TokenSource {
   // What takes their place once they have been refused.
   void renew_keys(const std::string& key_id, TimePoint expires);
   void fail_with(std::optional<Error> error);
+  // Nothing is bound any more from this question on, the first is 1.
+  void withdraw_at(int question) { withdrawn_at_ = question; }
   // The next answer comes from another thread.
   void answer_later() { later_ = true; }
   int asked() const { return asked_; }
@@ -97,7 +99,7 @@ class FakeTokens final : public TokenSource {
   InjectionPlace place_;
   std::optional<Error> error_;
   std::atomic<bool> later_{false};
-  std::atomic<int> asked_{0}, rejections_{0};
+  std::atomic<int> asked_{0}, rejections_{0}, withdrawn_at_{0};
   mutable std::atomic<int> looked_{0};
   std::jthread helper_;
 };

@@ -191,6 +191,29 @@ TEST_CASE_FIXTURE(ProxyFixture, "inject: keys that are taken back during a slow 
   CHECK(origin.requests() == 0);
 }
 
+TEST_CASE_FIXTURE(ProxyFixture, "inject: what is withdrawn during the dial is not sent") {
+  Client client = tunnel("up.test");
+  std::string request = get("/", "up.test");
+  SUBCASE("a token") { tokens.bind("up.test", {{"Authorization", "Bearer granted"}}); }
+  SUBCASE("keys") {
+    credentials.set(std::make_shared<const Credentials>());
+    tokens.bind_keys("s3.test", "ASIAGRANTED", clock.now() + std::chrono::hours(1));
+    client = tunnel("s3.test");
+    request = signed_put(0, hex(sha256("")));
+  }
+  SUBCASE("keys of a body that streams") {
+    credentials.set(std::make_shared<const Credentials>());
+    tokens.bind_keys("s3.test", "ASIAGRANTED", clock.now() + std::chrono::hours(1));
+    client = tunnel("s3.test");
+    const std::string body(300'000, 'x');
+    request = signed_put(body.size(), hex(sha256(body))) + body;
+  }
+  tokens.withdraw_at(2);
+  CHECK(client.ask(request).starts_with("HTTP/1.1 503 "));
+  CHECK(tokens.asked() == 2);
+  CHECK(origin.requests() == 0);
+}
+
 TEST_CASE_FIXTURE(ProxyFixture, "inject: no field comes behind the body") {
   const std::string chunked =
       "POST /a HTTP/1.1\r\nHost: up.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n";
