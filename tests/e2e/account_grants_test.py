@@ -17,7 +17,7 @@ AGENT = "OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET"
 
 @functools.lru_cache
 def cluster_of(world):
-    cluster = Cluster(world.machine, world.pki, 8470, inside=True)
+    cluster = Cluster(world.machine, world.pki, 8490, inside=True)
     cluster.test("POST", "allow-reviews")
     place = place_of(world)
     place.machine.write(place.cluster, json.dumps({

@@ -30,6 +30,8 @@ class AnyAwsHostTest(Case):
     def tearDown(self):
         self.proxy.stop()
         self.world.machine.stop(self.front)
+        if os.path.exists(self.heads):
+            os.remove(self.heads)  # it holds a key id, and other tests look for those
 
     def arrived(self):
         if not os.path.exists(self.heads):
