@@ -150,3 +150,5 @@ def run(report, everything):
             case.run(Outcome(report))
     finally:
         world.close()
+        alone().close()  # what comes after this waits for it in processes of its own
+        alone.cache_clear()
