@@ -25,15 +25,12 @@ Result<> remove_tree(const std::string& path) {
   return {};
 }
 
-Result<> rename_durably(const std::string& from, const std::string& to) {
+Result<> move_file(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) return fail_errno(to);
-  const std::string parent = fs::path(to).parent_path().string();
-  const UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) return fail_errno(parent);
   return {};
 }
 
-// Relative; one level of directories, as certgen has it.
+// Relative.
 Result<std::vector<std::string>> files_in(const std::string& directory) {
   std::vector<std::string> files;
   std::error_code error;
@@ -81,13 +78,23 @@ Result<Staging> Staging::open(const std::string& directory) {
   return staging;
 }
 
+// With all directories that were made or changed.
+Result<> Staging::sync() const {
+  if (::syncfs(lock_.get()) != 0) return fail_errno(directory_);
+  return {};
+}
+
 Result<> Staging::stage(const std::vector<StagedFile>& files) {
   const std::string aside = directory_ + unfinished;
   TRY(remove_tree(aside));
   Result<> done = write_all_of(aside, files);
-  if (done) done = rename_durably(aside, directory_ + complete);
-  if (!done) (void)remove_tree(aside);
-  return done;
+  if (done) done = sync();
+  if (done) done = move_file(aside, directory_ + complete);
+  if (!done) {
+    (void)remove_tree(aside);
+    return done;
+  }
+  return sync();
 }
 
 Result<> Staging::move_in() {
@@ -98,8 +105,9 @@ Result<> Staging::move_in() {
     fs::path at = directory_;
     for (const fs::path& name : fs::path(file).parent_path())
       TRY(make_directory((at /= name).string()));
-    TRY(rename_durably(staged + "/" + file, directory_ + "/" + file));
+    TRY(move_file(staged + "/" + file, directory_ + "/" + file));
   }
+  TRY(sync());
   return remove_tree(staged);
 }
 

@@ -31,6 +31,7 @@ class Staging {
   Result<> move_in();                                    // over what is there
 
  private:
+  Result<> sync() const;
   Staging(std::string directory, UniqueFd lock)
       : directory_(std::move(directory)), lock_(std::move(lock)) {}
 

@@ -33,7 +33,7 @@ class KeyKeeper {
   explicit KeyKeeper(KeeperDeps deps);
   KeyKeeper(const KeyKeeper&) = delete;
   KeyKeeper& operator=(const KeyKeeper&) = delete;
-  ~KeyKeeper() = default;  // gives up what is under way
+  ~KeyKeeper() = default;  // gives up what is under way, but waits for a credential process
 
  private:
   void run(const std::stop_token& stop);

@@ -48,6 +48,7 @@ class Session {
   Task<Answer<bool>> carry_out(Exchange& exchange);
   Task<Answer<bool>> forward(Exchange& exchange);
   std::unique_ptr<Upload> make_upload(Exchange& exchange);
+  Task<Answer<>> look_at_grant(Exchange& exchange);
   Task<Answer<UpstreamPtr>> send_request(Exchange& exchange, Upload& upload);
   Task<Answer<bool>> forward_body(Exchange& exchange, Upload& upload, UpstreamPtr upstream);
   Task<Answer<Reply>> await_reply(Exchange& exchange, UpstreamConnection& upstream, Upload& upload);
@@ -63,7 +64,6 @@ class Session {
 
   // relay.cpp: the way back
   Task<Answer<ResponseHead>> read_response_head(Exchange& exchange, UpstreamConnection& upstream);
-  Task<Answer<>> look_at_grant(Exchange& exchange);
   Task<bool> is_rejected(Exchange& exchange, UpstreamConnection& upstream,
                          const ResponseHead& head);
   Task<Answer<>> relay_response(Exchange& exchange, UpstreamConnection& upstream, Reply& reply);
