@@ -40,8 +40,7 @@ class TrailerCheck final : public BodyCheck {
 }  // namespace
 
 std::unique_ptr<BodyCheck> make_body_check(const Payload& payload) {
-  if (payload.mode == PayloadMode::hex_hash || payload.mode == PayloadMode::empty)
-    return std::make_unique<HashCheck>(payload.hash);
+  if (payload.mode == PayloadMode::hex_hash) return std::make_unique<HashCheck>(payload.hash);
   if (payload.mode != PayloadMode::unsigned_trailer || !payload.chunked) return nullptr;
   return std::make_unique<TrailerCheck>(*payload.chunked);
 }

@@ -105,11 +105,9 @@ Task<Answer<UpstreamPtr>> dial(Worker& worker, const Route& route) {
   co_return tl::unexpected(unreachable(last));
 }
 
-Task<Answer<UpstreamPtr>> connect_upstream(Worker& worker, const Route& route, bool fresh) {
-  if (!fresh) {
-    UpstreamPtr pooled = worker.pool.take(route.key);
-    if (pooled) co_return pooled;
-  }
+Task<Answer<UpstreamPtr>> connect_upstream(Worker& worker, const Route& route, PoolUse use) {
+  UpstreamPtr pooled = worker.pool.take(route.key, use);
+  if (pooled) co_return pooled;
   Answer<UpstreamPtr> dialled = co_await dial(worker, route);
   if (!dialled || !route.secure) co_return dialled;
   Stream& stream = (*dialled)->stream;

@@ -27,6 +27,6 @@ Task<Answer<std::vector<Address>>> resolve_and_guard(Worker& worker, const Route
 Task<Answer<UpstreamPtr>> dial(Worker& worker, const Route& route);
 
 // A pooled connection (unless `fresh`) or a new one, TLS included.
-Task<Answer<UpstreamPtr>> connect_upstream(Worker& worker, const Route& route, bool fresh);
+Task<Answer<UpstreamPtr>> connect_upstream(Worker& worker, const Route& route, PoolUse use);
 
 }  // namespace keyward::netproxy

@@ -2,34 +2,14 @@
 // Bytes that have arrived on a stream and are not consumed yet.  The buffer comes from the thread's
 // free list and goes back whenever nothing is in it, so that an idle connection holds none.
 
-#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/result.hpp"
+#include "netproxy/io/buffer.hpp"
 #include "netproxy/io/stream.hpp"
 
 namespace keyward::netproxy {
-
-constexpr std::size_t buffer_size = std::size_t{64} * 1024;
-
-// buffer_size bytes, or nothing.
-class Buffer {
- public:
-  Buffer() = default;
-  Buffer(Buffer&& other) noexcept : bytes_(std::move(other.bytes_)) {}
-  Buffer& operator=(Buffer&& other) noexcept;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { give_back(); }
-  void take();
-  void give_back();
-  char* data() { return bytes_.get(); }
-  explicit operator bool() const { return bytes_ != nullptr; }
-
- private:
-  std::unique_ptr<char[]> bytes_;
-};
 
 class Inbox {
  public:

@@ -13,16 +13,16 @@ namespace {
 // What another thread answers to a coroutine of this loop, which may be gone by then.
 struct Mailbox {
   std::mutex mutex;
-  asio::io_context* context = nullptr;  // null: nobody waits
-  Event* arrived = nullptr;             // the loop's thread alone
+  Loop* loop = nullptr;      // null: nobody waits
+  Event* arrived = nullptr;  // the loop's thread alone
   std::optional<Result<InjectionPtr>> answer;
 };
 
 void deliver(const std::shared_ptr<Mailbox>& box, Result<InjectionPtr> answer) {
   const std::lock_guard lock(box->mutex);
-  if (box->context == nullptr || box->answer) return;
+  if (box->loop == nullptr || box->answer) return;
   box->answer = std::move(answer);
-  asio::post(*box->context, [box] {
+  box->loop->post([box] {
     if (box->arrived != nullptr) box->arrived->set();
   });
 }
@@ -33,14 +33,14 @@ constexpr std::chrono::seconds patience{15};  // for a token, all that it takes 
 class Waiting {
  public:
   explicit Waiting(Loop& loop) : arrived_(loop, std::chrono::steady_clock::now() + patience) {
-    box->context = &loop.context();
+    box->loop = &loop;
     box->arrived = &arrived_;
   }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
   ~Waiting() {
     const std::lock_guard lock(box->mutex);
-    box->context = nullptr;
+    box->loop = nullptr;
     box->arrived = nullptr;
   }
   Task<Result<InjectionPtr>> take() {

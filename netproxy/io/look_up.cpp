@@ -18,8 +18,9 @@ Result<std::vector<Address>> look_up(const ProxySettings& settings, const std::s
                                      const std::stop_token& stop) {
   Result<std::vector<Address>> answer = fail(Code::internal, "dns: no answer");
   Loop loop;
+  TRY(loop.open());
   TRY_ASSIGN(const auto resolver, Resolver::create(loop, settings));
-  asio::co_spawn(loop.context(), resolve_and_stop(loop, *resolver, host, answer), asio::detached);
+  loop.spawn(resolve_and_stop(loop, *resolver, host, answer));
   const std::stop_callback gives_up(stop, [&loop] { loop.stop(); });
   loop.run();
   return answer;

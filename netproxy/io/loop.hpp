@@ -1,49 +1,54 @@
 #pragma once
-// One thread's event loop.  Deadlines are fields that a coarse tick checks, not timers: a timer per
-// operation costs more than the operation.
+// One thread's event loop: coroutines, the descriptors that they wait for, and the time.  Deadlines
+// are fields that a coarse tick checks, not timers: a timer per operation costs more than the
+// operation.
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <coroutine>
 #include <functional>
 #include <list>
+#include <mutex>
+#include <vector>
 
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "netproxy/io/readiness.hpp"
+#include "netproxy/io/task.hpp"
 
 namespace keyward::netproxy {
 
-namespace asio = boost::asio;
-
-template <class T = void>
-using Task = asio::awaitable<T>;
-
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+class Event;
 class Stream;
 
-// Everything but `stop` belongs to the loop's own thread.
+// Everything but `post`, `drain` and `stop` belongs to the loop's own thread, or to who has made it
+// while it does not run yet.
 class Loop {
  public:
   static constexpr std::chrono::milliseconds tick{250};
 
-  Loop();
+  Loop() = default;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   ~Loop();
 
-  asio::io_context& context() { return context_; }
+  // Comes first.  Errors: Code::io where the system has no descriptors left.
+  Result<> open();
+
   SteadyTime now() const { return now_; }  // as of the last tick
   void on_tick(std::function<void()> action) { actions_.push_back(std::move(action)); }
   bool stopping() const { return stopping_; }
   bool draining() const { return draining_ || stopping_; }
 
-  // Runs until stop() was called and every coroutine has ended, at most two seconds later.
+  // Begins at the loop's next turn and ends by itself, or with the loop.
+  void spawn(Task<> task);
+  // Resumed at the loop's next turn.
+  void make_ready(std::coroutine_handle<> waiting) { ready_.push_back(waiting); }
+  // Done at the loop's next turn; any thread, for as long as the loop lives.
+  void post(std::function<void()> action);
+
+  // Runs until stop() was called and every task has ended, at most two seconds later.
   void run();
   void stop();  // any thread
   // Nothing more begins: what is under way goes on, streams that are idle end.  Any thread.
@@ -53,36 +58,71 @@ class Loop {
   void on_stop(std::function<void()> action) { stop_actions_.push_back(std::move(action)); }
 
  private:
+  friend class Event;
+  friend class Readiness;
   friend class Stream;
-  Task<> keep_time();
-  void check_streams();
+  using Actions = std::vector<std::function<void()>>;
 
-  std::list<Stream*> streams_;  // before the context: streams in suspended coroutines die with it
+  int epoll() const { return epoll_.get(); }
+  Task<> keep(Task<> task, std::list<Task<>>::iterator place);
+  bool is_over() const;
+  void look();
+  void run_posted();
+  void run_ready();
+  void keep_time();
+  void check_streams();
+  void check_events();
   void begin_drain();
 
-  std::vector<std::function<void()>> actions_, drain_actions_, stop_actions_;
+  UniqueFd epoll_, wake_;
+  Actions actions_, drain_actions_, stop_actions_;
   SteadyTime now_ = std::chrono::steady_clock::now();
+  SteadyTime next_tick_ = now_ + tick;
   SteadyTime stop_by_{};
   bool draining_ = false;
   bool stopping_ = false;
-  asio::io_context context_{1};
-  asio::steady_timer timer_{context_};
+
+  std::mutex mutex_;
+  Actions posted_;
+
+  std::vector<std::coroutine_handle<>> ready_, running_;
+  std::list<Stream*> streams_;
+  std::list<Event*> events_;         // that somebody awaits, with an end
+  std::list<Task<>> tasks_, ended_;  // last: what waits in them dies with them, and uses the above
 };
 
 // Lets one coroutine of a loop wait for another.
 class Event {
  public:
-  explicit Event(Loop& loop, SteadyTime until = SteadyTime::max())
-      : timer_(loop.context(), until) {}
-  void set() {
-    set_ = true;
-    timer_.cancel();
-  }
-  Task<> wait();  // until it is set, or until then
+  explicit Event(Loop& loop, SteadyTime until = SteadyTime::max()) : loop_(loop), until_(until) {}
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { forget(); }
+  void set();
+
+  // Until it is set, or until then (seen by the tick).
+  class Wait {
+   public:
+    explicit Wait(Event& event) : event_(event) {}
+    bool await_ready() const noexcept { return event_.set_; }
+    void await_suspend(std::coroutine_handle<> awaiting) { event_.remember(awaiting); }
+    void await_resume() const noexcept {}
+
+   private:
+    Event& event_;
+  };
+  Wait wait() { return Wait(*this); }
 
  private:
+  friend class Loop;
+  void remember(std::coroutine_handle<> awaiting);
+  void forget();
+
+  Loop& loop_;
+  SteadyTime until_;
   bool set_ = false;
-  asio::steady_timer timer_;
+  std::coroutine_handle<> awaiting_;
+  std::list<Event*>::iterator entry_;  // where there is an end and somebody waits
 };
 
 }  // namespace keyward::netproxy

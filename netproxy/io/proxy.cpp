@@ -51,23 +51,22 @@ void turn_away(const UniqueFd& socket) {
 }
 
 Task<> accept(Worker& worker) {
-  asio::posix::stream_descriptor listener(worker.loop.context(), worker.listener.release());
-  asio::steady_timer pause(worker.loop.context());
-  worker.loop.on_drain([&listener] { listener.cancel(); });
-  const auto token = asio::as_tuple(asio::use_awaitable);
-  while (!worker.loop.draining()) {
-    const auto [waited] =
-        co_await listener.async_wait(asio::posix::descriptor_base::wait_read, token);
-    if (waited) continue;
+  Readiness listening(worker.loop, worker.listener.get());
+  if (!listening.is_watched()) log::error("listener_unwatched", {});
+  worker.loop.on_drain([&listening] { listening.cancel(); });
+  while (listening.is_watched() && !worker.loop.draining()) {
     // One at a time: the other loops take their share of a burst.
+    listening.report_again();
+    const bool reported = co_await listening.wait(Readiness::Side::reading);
+    if (!reported) continue;
     UniqueFd client(
-        ::accept4(listener.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        ::accept4(worker.listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!client) {
       const bool nothing = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
       if (nothing) continue;
       // Out of descriptors or memory: others must end first.
-      pause.expires_after(accept_pause);
-      co_await pause.async_wait(token);
+      Event pause(worker.loop, std::chrono::steady_clock::now() + accept_pause);
+      co_await pause.wait();
       continue;
     }
     if (worker.shared.connections >= worker.shared.settings.limits.max_connections) {
@@ -76,7 +75,7 @@ Task<> accept(Worker& worker) {
     }
     const int on = 1;
     ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    asio::co_spawn(worker.loop.context(), serve(worker, std::move(client)), asio::detached);
+    worker.loop.spawn(serve(worker, std::move(client)));
   }
 }
 
@@ -110,10 +109,11 @@ Result<> ThreadedProxy::add_worker(const UniqueFd& listener) {
   UniqueFd own(::fcntl(listener.get(), F_DUPFD_CLOEXEC, 0));
   if (!own) return fail_errno("proxy: dup of the listener");
   auto worker = std::make_unique<Worker>(shared_, std::move(own));
+  TRY(worker->loop.open());
   TRY_ASSIGN(worker->resolver, Resolver::create(worker->loop, shared_.settings));
   Worker& it = *worker;
   it.loop.on_tick([&it] { trim_memory(it); });
-  asio::co_spawn(it.loop.context(), accept(it), asio::detached);
+  it.loop.spawn(accept(it));
   workers_.push_back(std::move(worker));
   return {};
 }

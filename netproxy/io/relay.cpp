@@ -44,9 +44,8 @@ bool needs_unchunking(const RequestHead& request, const ResponseHead& response) 
   return request.minor == 0 && response.framing == Framing::chunked;
 }
 
-ResponseHead head_for_client(const Exchange& exchange, const ResponseHead& from_upstream,
-                             bool keep_alive) {
-  ResponseHead head = from_upstream;
+// What was the upstream's becomes what is sent to the client; how it is framed stays.
+void make_ours(const Exchange& exchange, ResponseHead& head, bool keep_alive) {
   strip_response_hop_headers(head.headers);
   const bool bodiless = head.status == 204;
   if (bodiless || needs_unchunking(exchange.request, head))
@@ -55,7 +54,6 @@ ResponseHead head_for_client(const Exchange& exchange, const ResponseHead& from_
   if (!keep_alive) set_header(head.headers, "Connection", "close");
   if (keep_alive && exchange.request.minor == 0)
     set_header(head.headers, "Connection", "keep-alive");
-  return head;
 }
 
 }  // namespace
@@ -137,7 +135,8 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
                        reply.head.framing != Framing::until_close && !worker_.loop.draining();
   reply.upstream_lives = reply.upstream_lives && reply.head.keep_alive;
   exchange.answered = reply.head.status;
-  std::string text = serialize(head_for_client(exchange, reply.head, reply.client_lives));
+  make_ours(exchange, reply.head, reply.client_lives);
+  std::string text = serialize(reply.head);
 
   BodyFraming framing(reply.head.framing, reply.head.content_length);
   Unchunked plain;

@@ -16,11 +16,15 @@ bool is_safe(const std::string& method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
+// Does sending the request twice do no harm (RFC 9110 section 9.2.2)?
+bool is_repeatable(const RequestHead& request) {
+  return request.framing == Framing::none && is_safe(request.method);
+}
+
 // May the request be sent again on a fresh connection?  Only if the first one was an old connection
-// that said nothing, and sending twice does no harm (RFC 9110 section 9.2.2).
+// that said nothing.
 bool may_retry(const Exchange& exchange, const UpstreamConnection& upstream) {
-  return upstream.reused && upstream.inbox.empty() && exchange.request.framing == Framing::none &&
-         is_safe(exchange.request.method);
+  return upstream.reused && upstream.inbox.empty() && is_repeatable(exchange.request);
 }
 
 // The upload runs beside the reply: an upstream may answer before it has read everything.
@@ -179,7 +183,9 @@ Task<Answer<>> Session::look_at_grant(Exchange& exchange) {
 // The head, and with it a body that is already here.
 Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& upload) {
   for (bool fresh = false;; fresh = true) {
-    Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, fresh);
+    PoolUse use = is_repeatable(exchange.request) ? PoolUse::quick : PoolUse::checked;
+    if (fresh) use = PoolUse::none;
+    Answer<UpstreamPtr> upstream = co_await connect_upstream(worker_, exchange.route, use);
     if (!upstream) co_return upstream;
     UpstreamConnection& connection = **upstream;
     if (!connection.reused) {
@@ -269,8 +275,7 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   client_.expire_without_progress(limits().idle_timeout);
   upstream.stream.expire_without_progress(limits().upstream_timeout);
   Background background(worker_.loop, limits().upstream_timeout);
-  asio::co_spawn(worker_.loop.context(), upload_beside(upload, upstream, background),
-                 asio::detached);
+  worker_.loop.spawn(upload_beside(upload, upstream, background));
   Answer<> relayed = co_await relay_response(exchange, upstream, reply);
   const bool interrupted = !background.finished;
   if (interrupted) {

@@ -96,13 +96,8 @@ struct Resolver::Query {
 
 // A socket of c-ares: not ours to close.
 struct Resolver::Watched {
-  Watched(Loop& loop, int socket) : descriptor(loop.context(), socket) {}
-  Watched(const Watched&) = delete;
-  Watched& operator=(const Watched&) = delete;
-  ~Watched() {
-    if (descriptor.is_open()) descriptor.release();
-  }
-  asio::posix::stream_descriptor descriptor;
+  Watched(Loop& loop, int socket) { readiness.emplace(loop, socket); }
+  std::optional<Readiness> readiness;     // until c-ares closes the socket
   bool reading = false, writing = false;  // wanted by c-ares
 };
 
@@ -152,7 +147,7 @@ void Resolver::watch(int socket, bool readable, bool writable) {
   if (!readable && !writable) {
     if (known == watched_.end()) return;
     // Wakes the pumps and leaves epoll before c-ares closes the socket.
-    known->second->descriptor.release();
+    known->second->readiness.reset();
     watched_.erase(known);
     return;
   }
@@ -162,24 +157,23 @@ void Resolver::watch(int socket, bool readable, bool writable) {
   const bool start_writing = writable && !watched->writing;
   watched->reading = readable;
   watched->writing = writable;
-  if (start_reading) asio::co_spawn(loop_.context(), pump(socket, true), asio::detached);
-  if (start_writing) asio::co_spawn(loop_.context(), pump(socket, false), asio::detached);
+  if (start_reading) loop_.spawn(pump(socket, true));
+  if (start_writing) loop_.spawn(pump(socket, false));
 }
 
 Task<> Resolver::pump(int socket, bool for_reading) {
   const auto found = watched_.find(socket);
   if (found == watched_.end()) co_return;
   const std::weak_ptr<Watched> watched = found->second;
-  const auto type = for_reading ? asio::posix::descriptor_base::wait_read
-                                : asio::posix::descriptor_base::wait_write;
-  const auto token = asio::as_tuple(asio::use_awaitable);
+  const auto side = for_reading ? Readiness::Side::reading : Readiness::Side::writing;
   for (;;) {
     const std::shared_ptr<Watched> before = watched.lock();
     if (!before || !(for_reading ? before->reading : before->writing)) co_return;
-    asio::posix::stream_descriptor& descriptor = before->descriptor;
-    const auto [error] = co_await descriptor.async_wait(type, token);
+    if (!before->readiness) co_return;
+    before->readiness->report_again();  // c-ares may have left something
+    const bool reported = co_await before->readiness->wait(side);
     const auto now = watched_.find(socket);
-    if (error || now == watched_.end() || now->second != before) co_return;
+    if (!reported || now == watched_.end() || now->second != before) co_return;
     ares_process_fd(channel_, for_reading ? socket : ARES_SOCKET_BAD,
                     for_reading ? ARES_SOCKET_BAD : socket);
   }

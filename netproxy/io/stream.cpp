@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/secret.hpp"
+#include "netproxy/io/buffer.hpp"
 
 namespace keyward::netproxy {
 namespace {
@@ -16,9 +17,11 @@ constexpr std::size_t record_size = std::size_t{16} * 1024;
 
 Stream::Stream(Loop& loop, UniqueFd socket)
     : loop_(loop),
-      descriptor_(loop.context(), socket.get()),
-      transport_(socket.release()),
-      entry_(loop.streams_.insert(loop.streams_.end(), this)) {}
+      socket_(std::move(socket)),
+      readiness_(loop, socket_.get()),
+      transport_(socket_.get()),
+      entry_(loop.streams_.insert(loop.streams_.end(), this)),
+      cancelled_(!readiness_.is_watched()) {}
 
 Stream::~Stream() { loop_.streams_.erase(entry_); }
 
@@ -31,13 +34,12 @@ Result<> Stream::state() const {
 Task<Result<>> Stream::wait(Io direction) {
   Result<> usable = state();
   if (!usable) co_return usable;
-  const auto type = direction == Io::want_read ? asio::posix::descriptor_base::wait_read
-                                               : asio::posix::descriptor_base::wait_write;
-  const auto token = asio::as_tuple(asio::use_awaitable);
+  const bool reads = direction == Io::want_read;
   ++waiting_;
-  const auto [error] = co_await descriptor_.async_wait(type, token);
+  const bool reported =
+      co_await readiness_.wait(reads ? Readiness::Side::reading : Readiness::Side::writing);
   --waiting_;
-  if (direction == Io::want_read && !error) transport_.set_readable();
+  if (reads && reported) transport_.set_readable();
   if (std::exchange(interrupted_, false)) co_return fail(Code::unavailable, "interrupted");
   co_return state();
 }
@@ -75,14 +77,15 @@ Task<Result<>> Stream::write(std::string_view bytes) {
 Task<Result<>> Stream::write(std::string head, std::string_view body) {
   const std::size_t room = head.size() < record_size ? record_size - head.size() : 0;
   const std::size_t joined = std::min(room, body.size());
-  if (joined > 0) {  // not by append(): what it grows out of would stay in memory
-    std::string both;
-    both.reserve(head.size() + joined);
-    both.append(head).append(body.substr(0, joined));
-    wipe(head.data(), head.size());
-    head.swap(both);
+  Buffer both;  // taken from a list: to allocate a kilobyte costs more than to copy it
+  std::string_view first = head;
+  if (joined > 0) {
+    both.take();
+    std::copy_n(body.begin(), joined, std::copy(head.begin(), head.end(), both.data()));
+    first = {both.data(), head.size() + joined};
   }
-  const Result<> sent = co_await write(std::string_view(head));
+  const Result<> sent = co_await write(first);
+  if (both) wipe(both.data(), head.size());
   wipe(head.data(), head.size());  // it may carry a token
   if (!sent || joined == body.size()) co_return sent;
   co_return co_await write(body.substr(joined));
@@ -113,13 +116,13 @@ Task<Result<>> Stream::finish() {
 
 void Stream::cancel() {
   cancelled_ = true;
-  descriptor_.cancel();
+  readiness_.cancel();
 }
 
 void Stream::interrupt() {
   if (waiting_ == 0) return;
   interrupted_ = true;
-  descriptor_.cancel();
+  readiness_.cancel();
 }
 
 void Stream::break_off() {
@@ -137,12 +140,12 @@ bool Stream::hung_up() {
 void Stream::check(SteadyTime now) {
   if (now >= deadline_ && !expired_) {
     expired_ = true;
-    descriptor_.cancel();
+    readiness_.cancel();
   }
   if (now >= soft_deadline_) {
     soft_deadline_ = SteadyTime::max();
     soft_expired_ = true;
-    descriptor_.cancel();
+    readiness_.cancel();
   }
   if (bound_ != nullptr && hung_up()) {
     bound_->cancel();

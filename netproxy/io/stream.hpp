@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "netproxy/io/loop.hpp"
 #include "netproxy/tls/transport.hpp"
@@ -51,6 +52,9 @@ class Stream {
   void set_idle(bool idle) { idle_ = idle; }
   bool idle() const { return idle_; }
   void interrupt();  // whoever waits now gets Code::unavailable; the stream stays usable
+  // An idle stream that should have nothing to read: nothing has been reported of it, which costs
+  // no look at the socket.
+  bool is_quiet() const { return !readiness_.has_report() && !transport_.may_read(); }
   // The peer shall see a broken connection, not an orderly end.
   void break_off();
   // While set: when the peer hangs up, `other` is cancelled (seen by the tick).
@@ -58,7 +62,7 @@ class Stream {
 
   Transport& transport() { return transport_; }
   Loop& loop() { return loop_; }
-  int socket() { return descriptor_.native_handle(); }
+  int socket() const { return socket_.get(); }
 
  private:
   friend class Loop;
@@ -67,7 +71,8 @@ class Stream {
   Result<> state() const;
 
   Loop& loop_;
-  asio::posix::stream_descriptor descriptor_;
+  UniqueFd socket_;
+  Readiness readiness_;
   Transport transport_;
   std::list<Stream*>::iterator entry_;
   SteadyTime deadline_ = SteadyTime::max();

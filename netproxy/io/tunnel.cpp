@@ -47,7 +47,7 @@ Task<TunnelBytes> relay_tunnel(Stream& client, Stream& upstream, std::chrono::se
   const Direction up{client, upstream, idle, bytes.up};
   const Direction down{upstream, client, idle, bytes.down};
   Event up_done(client.loop());
-  asio::co_spawn(client.loop().context(), relay_and_tell(up, up_done), asio::detached);
+  client.loop().spawn(relay_and_tell(up, up_done));
   co_await relay_direction(down);
   co_await up_done.wait();
   co_return bytes;

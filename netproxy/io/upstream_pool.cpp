@@ -11,15 +11,18 @@ UpstreamPool::UpstreamPool(Loop& loop, std::chrono::seconds max_idle)
   });
 }
 
-UpstreamPtr UpstreamPool::take(const std::string& key) {
+UpstreamPtr UpstreamPool::take(const std::string& key, PoolUse use) {
+  if (use == PoolUse::none) return nullptr;
   const auto found = idle_.find(key);
   if (found == idle_.end()) return nullptr;
   while (!found->second.empty()) {
     UpstreamPtr connection = std::move(found->second.back());
     found->second.pop_back();
     --count_;
+    Stream& stream = connection->stream;
     // Readable may mean a session ticket; data or an end means that it cannot be used.
-    if (!connection->stream.transport().idle_and_open()) continue;
+    const bool taken_as_open = use == PoolUse::quick && stream.is_quiet();
+    if (!taken_as_open && !stream.transport().idle_and_open()) continue;
     connection->reused = true;
     return connection;
   }

@@ -23,6 +23,12 @@ struct UpstreamConnection {
 };
 using UpstreamPtr = std::unique_ptr<UpstreamConnection>;
 
+enum class PoolUse {
+  none,     // a fresh connection
+  checked,  // one whose socket has been looked at just now
+  quick,    // one of which the loop has seen no end: for a request that can be sent twice
+};
+
 // A connection is found again only by the same host, port, scheme, endpoint and policy: what was
 // checked for it holds for the next request.
 class UpstreamPool {
@@ -30,7 +36,7 @@ class UpstreamPool {
   static constexpr std::chrono::seconds usual_idle{60};
   explicit UpstreamPool(Loop& loop, std::chrono::seconds max_idle = usual_idle);
   // The most recently used one that is still open, or null.
-  UpstreamPtr take(const std::string& key);
+  UpstreamPtr take(const std::string& key, PoolUse use);
   void give(UpstreamPtr connection);
 
   static constexpr std::size_t per_key = 64, overall = 512;

@@ -21,7 +21,7 @@ PURE_MAY_NOT_INCLUDE = ("netproxy/io", "netproxy/audit", "isolation", "base/log.
 # A system or library header, and the only places that may include it.
 CONFINED = {
     r"<grpcpp/": ("identity/rpc/", "identity/spiffe/", "gateway/rpc/", "gateway/operator/", "supervisor/debug_rpc"),
-    r"<boost/": ("netproxy/io/", "gateway/http/", "identity/http/"),
+    r"<boost/": ("gateway/http/", "identity/http/"),
     r"<sys/mount\.h>": ("isolation/",),
     r"<sys/capability\.h>": ("isolation/",),
     r"<seccomp\.h>": ("isolation/",),

@@ -9,7 +9,8 @@ RULES = [
      "the environment is read once, in base/environment"),
     ("throw", r"\bthrow\b", ("base/toml.hpp",), "every failure is a Result"),
     # unique_ptr<X>(new X): a private constructor, which make_unique cannot call.
-    ("new", r"^(?!.*unique_ptr<).*(\bnew\s+[A-Za-z_:]|\bnew\s*\()", (), "std::make_unique owns"),
+    # The frames of coroutines have an allocator of their own.
+    ("new", r"^(?!.*unique_ptr<).*(\bnew\s+[A-Za-z_:]|\bnew\s*\()", ("netproxy/io/task.hpp", "netproxy/io/frames.cpp"), "std::make_unique owns"),
     ("delete", r"\bdelete\s+[A-Za-z_]|\bdelete\[\]", ("netproxy/tls/", "base/wiping_delete.cpp"),
      "owners delete; OpenSSL's ex_data callbacks own raw pointers"),
     ("a shell", r"\b(std::)?system\s*\(|\bpopen\s*\(|\bexec[lv]p\w*\s*\(", (), "no program is run with privilege"),
