@@ -29,10 +29,24 @@ BootTime BootClock::now() const {
 }
 
 std::string amz_date(TimePoint time) {
-  const std::tm parts = utc(time);
-  std::array<char, 32> text{};
-  const std::size_t size = std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &parts);
-  return {text.data(), size};
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(floor<seconds>(time - day));
+  std::string text;
+  const auto append = [&text](auto number) {  // two digits
+    text += static_cast<char>('0' + number / 10 % 10);
+    text += static_cast<char>('0' + number % 10);
+  };
+  append(static_cast<int>(date.year()) / 100);
+  append(static_cast<int>(date.year()));
+  append(static_cast<unsigned>(date.month()));
+  append(static_cast<unsigned>(date.day()));
+  text += 'T';
+  append(clock.hours().count());
+  append(clock.minutes().count());
+  append(clock.seconds().count());
+  return text += 'Z';
 }
 
 std::optional<TimePoint> parse_amz_date(std::string_view text) {

@@ -42,12 +42,6 @@ Result<KeyPtr> ed25519_key(const Secret& seed) {
 
 }  // namespace
 
-Digest sha256(std::string_view data) {
-  Digest digest;
-  require(EVP_Digest(data.data(), data.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
-  return digest;
-}
-
 std::array<std::uint8_t, 20> sha1(std::string_view data) {
   std::array<std::uint8_t, 20> digest;
   require(EVP_Digest(data.data(), data.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1);

@@ -1,5 +1,6 @@
-// EVP's contexts allocate whenever they are copied (OpenSSL 3.0), and every message of a kept key
-// needs a copy.  SHA256_CTX is a plain value over the same assembly.
+// EVP's contexts allocate whenever they are made or copied, and look their algorithm up by name
+// (OpenSSL 3.0).  For what is hashed at once, and for messages of a kept key, SHA256_CTX is a plain
+// value over the same assembly.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hmac.hpp"
 
@@ -33,11 +34,7 @@ std::array<std::uint32_t, 8> state_after(Block block, std::uint8_t pad) {
   return state;
 }
 
-Digest continue_from(const std::array<std::uint32_t, 8>& state, std::string_view message) {
-  SHA256_CTX context;
-  require(SHA256_Init(&context) == 1);
-  std::copy(state.begin(), state.end(), std::begin(context.h));
-  context.Nl = block_size * 8;  // bits so far
+Digest finish(SHA256_CTX& context, std::string_view message) {
   require(SHA256_Update(&context, message.data(), message.size()) == 1);
   Digest digest;
   require(SHA256_Final(digest.data(), &context) == 1);
@@ -45,7 +42,21 @@ Digest continue_from(const std::array<std::uint32_t, 8>& state, std::string_view
   return digest;
 }
 
+Digest continue_from(const std::array<std::uint32_t, 8>& state, std::string_view message) {
+  SHA256_CTX context;
+  require(SHA256_Init(&context) == 1);
+  std::copy(state.begin(), state.end(), std::begin(context.h));
+  context.Nl = block_size * 8;  // bits so far
+  return finish(context, message);
+}
+
 }  // namespace
+
+Digest sha256(std::string_view data) {
+  SHA256_CTX context;
+  require(SHA256_Init(&context) == 1);
+  return finish(context, data);
+}
 
 HmacSha256::HmacSha256(std::string_view key) {
   Block block{};

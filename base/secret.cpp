@@ -1,13 +1,13 @@
 #include "base/secret.hpp"
 
-#include <openssl/crypto.h>
+#include <string.h>
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 
 namespace keyward {
 
-void wipe(void* data, std::size_t size) noexcept { OPENSSL_cleanse(data, size); }
+void wipe(void* data, std::size_t size) noexcept { ::explicit_bzero(data, size); }
 
 Secret Secret::take(std::string& source) {
   Secret secret(source);
@@ -17,8 +17,7 @@ Secret Secret::take(std::string& source) {
 }
 
 bool Secret::equals(std::string_view other) const {
-  return other.size() == bytes_.size() &&
-         CRYPTO_memcmp(bytes_.data(), other.data(), other.size()) == 0;
+  return equal_in_constant_time(reveal(), other);
 }
 
 std::string Secret::fingerprint() const { return "sha256:" + hex(sha256(reveal())).substr(0, 16); }

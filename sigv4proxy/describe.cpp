@@ -14,13 +14,6 @@ namespace {
 
 using namespace netproxy;
 
-Headers signed_headers(const Headers& all) {
-  Headers chosen;
-  for (const Header& header : all)
-    if (is_signed_header(lower(header.name))) chosen.push_back(header);
-  return chosen;
-}
-
 void hide_token(std::string& text, const Headers& headers) {
   const std::string* token = find_header(headers, "x-amz-security-token");
   if (token == nullptr || token->empty()) return;
@@ -58,8 +51,8 @@ std::string describe_signature(const SignedRequest& request) {
   if (!target) return "the request was not signed\n";
   if (date == nullptr)
     return "signed in the query, sent:\n" + without_signature(without_token(request.head));
-  const CanonicalRequest canonical = canonical_request(
-      request.head.method, *target, signed_headers(headers), request.payload_hash);
+  const CanonicalRequest canonical =
+      canonical_request_of(request.head, *target, request.payload_hash);
   const SigningScope scope{date->substr(0, 8), request.scope.region, request.scope.service,
                            request.scope.algorithm};
   std::string text = "canonical request:\n" + canonical.text + "\n\nstring to sign:\n" +

@@ -89,40 +89,72 @@ Result<Query> canonical_query(std::string_view target) {
 
 // Runs of white space become one blank, also inside quotes; folded lines are white space.
 void append_folded(std::string& out, std::string_view value) {
-  for (const char c : trim(value)) {
-    const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
-    if (!blank)
-      out += c;
-    else if (out.back() != ' ')
-      out += ' ';
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  const std::string_view text = trim(value);
+  for (auto at = text.begin(); at != text.end();) {
+    const auto end = std::find_if(at, text.end(), is_blank);
+    out.append(at, end);
+    at = std::find_if_not(end, text.end(), is_blank);
+    if (at != text.end()) out += ' ';
   }
 }
 
-constexpr std::size_t usual_line = 64;
+constexpr std::size_t usual_line = 64, usual_name = 16;
 
 struct Line {
   std::string name;
   std::string_view value;
 };
-std::vector<Line> sorted_lines(const Headers& headers) {
-  std::vector<Line> lines;
-  lines.reserve(headers.size());
-  for (const Header& header : headers) lines.push_back({lower(header.name), header.value});
+
+// Whether a header of the outgoing request is signed: host, content-type, content-md5, range and
+// every x-amz-*, and whatever else no intermediary changes.
+bool is_signed_header(std::string_view lower_name) {
+  return std::find(unsigned_headers.begin(), unsigned_headers.end(), lower_name) ==
+         unsigned_headers.end();
+}
+
+// Names and values of the lines in their order; repeated names joined.
+struct HeaderBlock {
+  std::string text, names;
+};
+HeaderBlock header_block(std::vector<Line> lines) {
   // Stable: the values of a repeated name stay in their order.
   std::stable_sort(lines.begin(), lines.end(),
                    [](const Line& a, const Line& b) { return a.name < b.name; });
-  return lines;
+  HeaderBlock block;
+  block.text.reserve(lines.size() * usual_line);
+  block.names.reserve(lines.size() * usual_name);
+  std::string_view before;
+  for (const Line& line : lines) {
+    if (!block.text.empty() && line.name == before) {
+      block.text.back() = ',';  // joined to the line before
+    } else {
+      block.names.append(block.text.empty() ? "" : ";").append(line.name);
+      block.text.append(line.name).append(":");
+    }
+    append_folded(block.text, line.value);
+    block.text += '\n';
+    before = line.name;
+  }
+  return block;
+}
+
+CanonicalRequest compose(std::string_view method, const CanonicalTarget& target,
+                         std::vector<Line> lines, std::string_view payload_hash) {
+  HeaderBlock block = header_block(std::move(lines));
+  std::string text;
+  text.reserve(method.size() + target.path.size() + target.query.size() + block.text.size() +
+               block.names.size() + payload_hash.size() + 5);
+  text.append(method).append("\n").append(target.path).append("\n").append(target.query);
+  text.append("\n").append(block.text).append("\n").append(block.names);
+  text.append("\n").append(payload_hash);
+  return {std::move(text), std::move(block.names)};
 }
 
 }  // namespace
 
 PathStyle path_style_of(std::string_view service) {
   return is_s3_family(service) ? s3_path_style : general_path_style;
-}
-
-bool is_signed_header(std::string_view lower_name) {
-  return std::find(unsigned_headers.begin(), unsigned_headers.end(), lower_name) ==
-         unsigned_headers.end();
 }
 
 Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle style) {
@@ -149,36 +181,21 @@ Result<CanonicalTarget> canonical_target(std::string_view target, PathStyle styl
 
 CanonicalRequest canonical_request(std::string_view method, const CanonicalTarget& target,
                                    const Headers& headers, std::string_view payload_hash) {
-  std::string block;
-  CanonicalRequest request;
-  std::string_view before;
-  const std::vector<Line> lines = sorted_lines(headers);
-  block.reserve(lines.size() * usual_line);
-  for (const Line& line : lines) {
-    if (!block.empty() && line.name == before) {
-      block.back() = ',';  // joined to the line before
-    } else {
-      request.signed_headers.append(block.empty() ? "" : ";").append(line.name);
-      block.append(line.name).append(":");
-    }
-    append_folded(block, line.value);
-    block += '\n';
-    before = line.name;
+  std::vector<Line> lines;
+  lines.reserve(headers.size());
+  for (const Header& header : headers) lines.push_back({lower(header.name), header.value});
+  return compose(method, target, std::move(lines), payload_hash);
+}
+
+CanonicalRequest canonical_request_of(const RequestHead& head, const CanonicalTarget& target,
+                                      std::string_view payload_hash) {
+  std::vector<Line> lines;
+  lines.reserve(head.headers.size());
+  for (const Header& header : head.headers) {
+    std::string name = lower(header.name);
+    if (is_signed_header(name)) lines.push_back({std::move(name), header.value});
   }
-  request.text.reserve(method.size() + target.path.size() + target.query.size() + block.size() +
-                       request.signed_headers.size() + payload_hash.size() + 5);
-  request.text.append(method)
-      .append("\n")
-      .append(target.path)
-      .append("\n")
-      .append(target.query)
-      .append("\n");
-  request.text.append(block)
-      .append("\n")
-      .append(request.signed_headers)
-      .append("\n")
-      .append(payload_hash);
-  return request;
+  return compose(head.method, target, std::move(lines), payload_hash);
 }
 
 }  // namespace keyward::netproxy

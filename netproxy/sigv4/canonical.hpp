@@ -34,9 +34,9 @@ struct CanonicalRequest {
 // arrival.
 CanonicalRequest canonical_request(std::string_view method, const CanonicalTarget& target,
                                    const Headers& headers, std::string_view payload_hash);
-
-// Whether a header of the outgoing request is signed: host, content-type, content-md5, range and
-// every x-amz-*, and whatever else no intermediary changes.
-bool is_signed_header(std::string_view lower_name);
+// Of a request that is about to be sent: host, content-type, content-md5, range, every x-amz-* and
+// whatever else no intermediary changes.
+CanonicalRequest canonical_request_of(const RequestHead& head, const CanonicalTarget& target,
+                                      std::string_view payload_hash);
 
 }  // namespace keyward::netproxy

@@ -23,14 +23,6 @@ Result<> remove_client_signature(RequestHead& head) {
   return {};
 }
 
-Headers headers_to_sign(const Headers& headers) {
-  Headers chosen;
-  chosen.reserve(headers.size());
-  for (const Header& header : headers)
-    if (is_signed_header(lower(header.name))) chosen.push_back(header);
-  return chosen;
-}
-
 SigningScope scope_of(const SigningTarget& target, std::string_view amz_date) {
   const bool hmac = target.algorithm == SigningAlgorithm::hmac;
   return {std::string(amz_date.substr(0, 8)), hmac ? target.region : std::string(), target.service,
@@ -45,11 +37,6 @@ Result<> prepare(RequestHead& head, const SigningInput& input) {
   TRY(remove_client_signature(head));
   set_header(head.headers, "Host", std::string(input.authority));
   return {};
-}
-
-std::string joined_names(const Headers& headers) {
-  const CanonicalRequest request = canonical_request("", {}, headers, "");
-  return request.signed_headers;
 }
 
 // The items of a presigned URL but its signature, in the order in which S3's documentation has
@@ -126,8 +113,7 @@ Result<std::string> sign_request(RequestHead& head, const SigningInput& input) {
     head.headers.push_back(
         {"X-Amz-Security-Token", std::string(input.credentials.session_token.reveal())});
 
-  const CanonicalRequest request =
-      canonical_request(head.method, target, headers_to_sign(head.headers), input.payload.hash);
+  const CanonicalRequest request = canonical_request_of(head, target, input.payload.hash);
   TRY_ASSIGN(std::string signed_text,
              sign_text(input, scope, string_to_sign(date, scope, request.text)));
   head.headers.push_back(
@@ -145,18 +131,16 @@ Result<> presign_request(RequestHead& head, const SigningInput& input,
   const std::string date = amz_date(input.now);
   const SigningScope scope = scope_of(input.target, date);
   const PathStyle style = path_style_of(input.target.service);
-  const Headers headers = headers_to_sign(head.headers);
   std::vector<std::pair<std::string_view, std::string>> more = {
       {"X-Amz-Expires", std::to_string(expires.count())},
-      {"X-Amz-SignedHeaders", joined_names(headers)}};
+      {"X-Amz-SignedHeaders", canonical_request_of(head, {}, "").signed_headers}};
   // S3 assumes an unsigned body; what differs is said.
   if (!style.encode_again && input.payload.hash != "UNSIGNED-PAYLOAD")
     more.emplace_back("X-Amz-Content-Sha256", input.payload.hash);
   head.target += head.target.find('?') == std::string::npos ? '?' : '&';
   head.target += presign_items(input, scope, date, more);
   TRY_ASSIGN(CanonicalTarget target, canonical_target(head.target, style));
-  const CanonicalRequest request =
-      canonical_request(head.method, target, headers, input.payload.hash);
+  const CanonicalRequest request = canonical_request_of(head, target, input.payload.hash);
   TRY_ASSIGN(const std::string signed_text,
              sign_text(input, scope, string_to_sign(date, scope, request.text)));
   head.target = target.sent + "&X-Amz-Signature=" + signed_text;
