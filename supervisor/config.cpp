@@ -253,6 +253,7 @@ Result<Config> load_config(RunOptions options, EnvironmentMap environment,
   TRY_ASSIGN(TokenGrantSettings grants,
              grant_settings(config.options, config.environment, config.proxy));
   (config.gateway ? config.gateway->grants : config.local.grants) = std::move(grants);
+  config.local.control_socket = value_of(config.environment, "KEYWARD_CONTROL_SOCKET");
   TRY_ASSIGN(config.aws,
              aws_source_settings(config.options, config.environment, secrets, config.proxy));
   TRY(check_providers(config));

@@ -48,6 +48,7 @@ struct LocalSettings {
   bool has_policy = false;  // without: everything is denied
   LocalCredentials credentials;
   TokenGrantSettings grants;
+  std::string control_socket;  // as in GatewaySettings
 };
 
 struct Config {

@@ -157,6 +157,16 @@ void ControlSocket::answer_one(const UniqueFd& peer) {
   (void)send_packet(peer, to_json(said));  // a peer that is gone needs no answer
 }
 
+Result<std::unique_ptr<ControlSocket>> open_control_socket(const std::string& named,
+                                                           DebugTarget& target) {
+  auto socket = ControlSocket::open(named.empty() ? default_control_path() : named, target);
+  if (socket) return socket;
+  if (!named.empty()) return fail_at("KEYWARD_CONTROL_SOCKET", std::move(socket).error());
+  log::warn("no_control_socket",
+            {{"detail", socket.error().what}, {"effect", "debug-rpc cannot ask this supervisor"}});
+  return nullptr;
+}
+
 Result<DebugAnswer> ask_supervisor(const std::string& path, const DebugQuestion& question) {
   TRY_ASSIGN(const UniqueFd fd, connect_to(path));
   set_timeouts(fd, answer_timeout);

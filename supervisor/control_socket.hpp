@@ -45,6 +45,11 @@ class ControlSocket {
   std::jthread thread_;
 };
 
+// The running supervisor's own, at `named`, or at default_control_path() where that is empty. Null,
+// with a warning in the log: there is none, which only a socket that was named makes an error.
+Result<std::unique_ptr<ControlSocket>> open_control_socket(const std::string& named,
+                                                           DebugTarget& target);
+
 // Asks a running supervisor; waits for the answer for at most a minute.
 Result<DebugAnswer> ask_supervisor(const std::string& path, const DebugQuestion& question);
 

@@ -37,6 +37,8 @@ std::int64_t milliseconds_of(TimePoint time) {
   return time == identity::never_expires ? 0 : time.time_since_epoch().count();
 }
 
+DebugAnswer no_token() { return error_answer(identity::grpc_failed_precondition, without_gateway); }
+
 DebugAnswer summary(const Token& token) {
   DebugAnswer answer = good_answer();
   answer.set("fingerprint", token.bearer.fingerprint());
@@ -95,10 +97,13 @@ DebugAnswer verified_principal(Secret token, const identity::JwkSet& keys, TimeP
 
 DebugAnswer answer(const DebugQuestion& question, DebugTarget& target) {
   switch (question.command) {
-    case DebugCommand::show_principal:
-      return principal(*target.token());
+    case DebugCommand::show_principal: {
+      const auto token = target.token();
+      return token ? principal(*token) : no_token();
+    }
     case DebugCommand::show_token: {
       const auto token = target.token();
+      if (!token) return no_token();
       DebugAnswer shown = summary(*token);
       if (question.raw) shown.set("token", std::string(token->bearer.reveal()));
       return shown;

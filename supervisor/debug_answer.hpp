@@ -26,11 +26,16 @@ struct DebugQuestion {
 // "code" is 0 or a gRPC code, with "error"; the other members are the answer.
 using DebugAnswer = identity::JsonObject;
 
+// What a supervisor in local mode answers to questions about its token.
+constexpr const char* without_gateway =
+    "this supervisor runs without a gateway: it has no token, and metrics is all that it can be "
+    "asked";
+
 // Who can answer: the running session, or the token of the environment.
 class DebugTarget {
  public:
   virtual ~DebugTarget() = default;
-  virtual std::shared_ptr<const identity::Token> token() = 0;
+  virtual std::shared_ptr<const identity::Token> token() = 0;  // null: it has none
   virtual identity::RpcResult<std::shared_ptr<const identity::Token>> refresh() = 0;
   virtual identity::RpcResult<identity::SandboxConfig> sandbox_config(
       const std::string& sandbox_id) = 0;

@@ -85,7 +85,7 @@ Result<std::unique_ptr<GatewaySession>> GatewaySession::start(SessionInputs inpu
   session->start_log_push();
   TRY(session->start_refresher());
   TRY(session->load_first());
-  TRY(session->open_control_socket());
+  TRY_ASSIGN(session->control_, open_control_socket(session->settings_.control_socket, *session));
   session->presence_.emplace([self = session.get()] {
     return self->client_->hold_session({self->slot_.get()->sandbox_id, self->instance_id_});
   });
@@ -176,19 +176,6 @@ Result<> GatewaySession::load_first() {
   initial_policy_ = std::move(config->policy);
   loaded_ = true;
   report(config->version, {});
-  return {};
-}
-
-Result<> GatewaySession::open_control_socket() {
-  const bool asked_for = !settings_.control_socket.empty();
-  auto socket =
-      ControlSocket::open(asked_for ? settings_.control_socket : default_control_path(), *this);
-  if (!socket && asked_for) return fail_at("KEYWARD_CONTROL_SOCKET", std::move(socket).error());
-  if (!socket)
-    log::warn("no_control_socket", {{"detail", socket.error().what},
-                                    {"effect", "debug-rpc cannot ask this supervisor"}});
-  else
-    control_ = std::move(*socket);
   return {};
 }
 

@@ -75,7 +75,6 @@ class GatewaySession final : public DebugTarget {
   Result<> start_refresher();
   Result<> take_token(const std::shared_ptr<const identity::Token>& token);
   Result<> load_first();
-  Result<> open_control_socket();
   void start_log_push();
   void take_environment(identity::ProviderEnvironment environment);
   Result<> take_policy(const identity::SandboxConfig& config);

@@ -5,13 +5,42 @@
 namespace keyward::supervisor {
 namespace {
 
+// Where there is no gateway and no token, what was counted can still be asked for.
+class LocalTarget final : public DebugTarget {
+ public:
+  explicit LocalTarget(const TokenGrants& grants) : grants_(grants) {}
+  std::shared_ptr<const identity::Token> token() override { return nullptr; }
+  identity::RpcResult<std::shared_ptr<const identity::Token>> refresh() override { return none(); }
+  identity::RpcResult<identity::SandboxConfig> sandbox_config(const std::string&) override {
+    return none();
+  }
+  identity::RpcResult<std::string> metrics() override { return grants_.metrics(); }
+
+ private:
+  static tl::unexpected<identity::RpcError> none() {
+    return tl::unexpected(identity::RpcError{identity::grpc_failed_precondition, without_gateway});
+  }
+
+  const TokenGrants& grants_;
+};
+
+// For metrics alone, so only where something is counted, or somebody asks for it.
+Result<> open_local_control(Identity& identity, const LocalSettings& local, bool has_grants) {
+  if (!has_grants && local.control_socket.empty()) return {};
+  identity.local_target = std::make_unique<LocalTarget>(*identity.grants);
+  TRY_ASSIGN(identity.control, open_control_socket(local.control_socket, *identity.local_target));
+  return {};
+}
+
 Result<> start_local(Identity& identity, LocalSettings& local, const Clock& clock) {
   LocalCredentials& credentials = local.credentials;
   identity.gives_placeholder = !credentials.keys.aws.empty() || gives_keys(credentials.grants);
+  const bool has_grants = !credentials.grants.table.bindings().empty();
   identity.credentials.deliver(std::move(credentials.keys));
   identity.grants =
       std::make_unique<TokenGrants>(std::move(local.grants), clock, identity.audit.get());
   identity.grants->replace(std::move(credentials.grants));
+  TRY(open_local_control(identity, local, has_grants));
   if (!local.has_policy) return {};  // nothing loaded: everything is denied
   TRY_ASSIGN(netproxy::Policy policy, netproxy::compile(local.policy));
   identity.initial_policy = local.policy;

@@ -11,6 +11,7 @@
 #include "netproxy/credentials.hpp"
 #include "netproxy/policy/policy.hpp"
 #include "supervisor/config.hpp"
+#include "supervisor/control_socket.hpp"
 #include "supervisor/credential_store.hpp"
 #include "supervisor/gateway_session.hpp"
 #include "supervisor/own_aws_keys.hpp"
@@ -28,6 +29,8 @@ struct Identity {
   bool gives_placeholder = false;           // the program gets placeholder keys
   std::unique_ptr<GatewaySession> session;  // null in local mode
   std::unique_ptr<OwnAwsKeys> own_keys;     // null: none; the threads of both end first
+  std::unique_ptr<DebugTarget> local_target;  // of the next; both null in gateway mode
+  std::unique_ptr<ControlSocket> control;
 };
 
 // Local mode: compiles the policy and takes the credentials over.  Gateway mode: acquires the

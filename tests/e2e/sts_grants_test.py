@@ -2,14 +2,16 @@
 import functools
 import json
 import os
+import subprocess
 import time
 
 from e2e.suite import Case
+from e2e.support.keyward import ENVIRONMENT, SUPERVISOR
 from e2e.support.machine import wait_until
 from e2e.support.programs import Puts
 from e2e.support.s3_servers import REGION, Keys
 from e2e.support.spiffe import ID
-from e2e.support.sts_grants import AUDIENCE, OTHERS, OUTSIDE, READER, STORE, STORE_PLACE, StsPlace, WeedPlace
+from e2e.support.sts_grants import AUDIENCE, OTHERS, OUTSIDE, READER, STORE, STORE_PLACE, STS, StsPlace, WeedPlace
 from e2e.support.token_grants import GrantSandbox
 
 URL = f"https://{STORE_PLACE.name}:{STORE_PLACE.port}/demo/"
@@ -24,6 +26,35 @@ def place_of(world):
 class KeysSandbox(Puts, GrantSandbox):
     def client(self):
         return self.start(*self.puts(URL))
+
+
+class LocalKeysSandbox(KeysSandbox):
+    """Without a gateway: the role is in the file of local credentials."""
+
+    def __init__(self, place, name):
+        machine = place.machine
+        self.place, self.name, self.process = place, name, None
+        folder = machine.folder(f"sts-{name}", 0o700)
+        self.audit, self.log = os.path.join(machine.folder(f"sts-audit-{name}", 0o700), "audit.jsonl"), machine.log(f"sts-{name}")
+        credentials = machine.write(f"secrets/sts-{name}.toml", f"""
+[aws.store]
+web_identity_role = "{STORE}"
+region = "{REGION}"
+sts_endpoint = "https://{STS[0]}:{STS[1]}"
+jwt_svid_audience = "{AUDIENCE}"
+bind = ["{STORE_PLACE.name}:{STORE_PLACE.port}"]
+""")
+        self.options = ["--user", f"{self.user}:{self.user}", "--upstream-ca", place.pki.ca, "--audit-log", self.audit, "--hide", place.bundle,
+                        "--policy", place.policy, "--local-credentials", credentials]
+        for host in place.hosts:
+            self.options += ["--host-alias", f"{host}={place.address}"]
+        self.grants = ["--grant-range", place.address + "/32", "--spiffe-id", ID]
+        self.control = os.path.join(folder, "control.sock")
+        self.environment = {**ENVIRONMENT, "KEYWARD_CONTROL_SOCKET": self.control,
+                            "OPENSHELL_PROVIDER_SPIFFE_WORKLOAD_API_SOCKET": place.agent.path}
+
+    def debug_rpc(self, *words):
+        return subprocess.run([SUPERVISOR, "debug-rpc", *words, "--socket", self.control], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
 
 
 class StsCase(Case):
@@ -178,6 +209,26 @@ class KeysTest(StsCase):
         self.place.must("provider", "attach", sandbox.name, sandbox.provider)
         sandbox.put_until(200, "withdrawn")
         self.assertEqual(len(self.seen()[0]), 1)  # what was held is not held after that
+
+
+class LocalTest(StsCase):
+    def test_without_a_gateway_and_what_it_can_be_asked(self):
+        sandbox = LocalKeysSandbox(self.place, "local").client()
+        self.addCleanup(sandbox.stop)
+        for number in range(2):
+            self.assertEqual(sandbox.put(f"local-{number}")["status"], 200)
+        (asked,), stored = self.seen()
+        self.assertEqual((asked["subject"], asked["role"]), (ID, STORE))
+        self.assertEqual([(each["status"], each["session"]) for each in stored], [(200, asked["given"])] * 2)
+        metrics = self.ended_well(sandbox.debug_rpc("metrics"))
+        for line in ('requests_total{served="held"} 1', 'requests_total{served="waited"} 1', "fetch_seconds_count 1"):
+            self.assertIn(f"\nkeyward_supervisor_grant_{line}\n", metrics)
+        self.assertNotIn(asked["given"], metrics)
+        for words in (("show-token",), ("show-principal",), ("refresh",), ("get-sandbox-config", "--sandbox-id", "local")):
+            with self.subTest(words=words):
+                done = sandbox.debug_rpc(*words)
+                self.assertEqual(done.returncode, 9, done)
+                self.assertIn("FailedPrecondition: this supervisor runs without a gateway", done.stderr)
 
 
 class RefusalTest(StsCase):
