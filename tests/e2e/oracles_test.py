@@ -4,11 +4,13 @@ What ours signs, they sign with the same bytes (SigV4a: the same canonical reque
 awscrt's signatures).  What they sign in their own way, our verifier takes, and refuses with S3's error after one change.  A difference is
 made as small as it gets.  KEYWARD_ORACLES=SEED:COUNT draws other requests than the usual ones.
 """
+import datetime
 import functools
 import os
+import random
 
 from e2e.suite import Case
-from e2e.support.signers import Aws4, Crt, CrtV4a, Ours, Smithy, SmithyV4a, question, sign_order
+from e2e.support.signers import Aws4, Crt, CrtV4a, Ours, Smithy, SmithyEvents, SmithyV4a, question, sign_order
 from e2e.support.signing_cases import requests
 from e2e.support.signing_changes import HARM, harmed
 from e2e.support.signing_check import Check, PublicKeys
@@ -118,3 +120,46 @@ class OraclesTest(Case):
         orders = [sign_order(request) for request, _ in pairs if request.algorithm == "hmac"]
         orders += [order for request, signed in pairs for order in (question(request, signed), harmed(request, signed)[1])]
         self.assertEqual(instrumented.ask(orders), self.ours.ask(orders))
+
+
+def drawn_stream(draw):
+    """Messages of one stream, some seconds apart and now and then over midnight; the last one is empty."""
+    when = datetime.datetime(2015, 8, draw.randint(1, 30), 23, 59, draw.randint(40, 59))
+    began, events = when, []
+    for size in [draw.choice((0, 1, 63, 64, 65, draw.randint(2, 70_000))) for _ in range(draw.randint(0, 6))] + [0]:
+        when += datetime.timedelta(seconds=draw.randint(0, 20))
+        events.append({"date": when.strftime("%Y%m%dT%H%M%SZ"), "payload": draw.randbytes(size).hex()})
+    return {"region": draw.choice(("us-east-1", "eu-central-1", "cn-north-1")), "service": draw.choice(("transcribe", "lexv2", "s3")),
+            "date": began.strftime("%Y%m%dT%H%M%SZ"), "seed": draw.randbytes(32).hex(),
+            "key": {"id": "AKID" + draw.randbytes(8).hex().upper(), "secret": draw.randbytes(20).hex()}, "events": events}
+
+
+class EventsTest(Case):
+    """The messages of event streams, which are signed one after the other."""
+
+    def test_the_same_bytes_from_both_and_each_opens_the_other_ones(self):
+        draw = random.Random(SEED)
+        streams = [drawn_stream(draw) for _ in range(300)]
+        ours = ours_of("release")
+        signed = [answer["messages"] for answer in ours.ask([{**stream, "do": "sign events"} for stream in streams])]
+        theirs = SmithyEvents().messages(streams)
+        self.assertTrue(any(event["date"][:8] != stream["date"][:8] for stream in streams for event in stream["events"]))
+        for stream, one, other in zip(streams, signed, theirs):
+            self.assertEqual(one, other, stream)
+        opened = ours.ask([{**stream, "do": "open events", "messages": messages} for stream, messages in zip(streams, theirs)])
+        self.assertEqual([answer.get("payloads", answer) for answer in opened], [[event["payload"] for event in stream["events"]] for stream in streams])
+
+    def test_a_message_that_was_changed_moved_or_left_out_is_not_opened(self):
+        draw = random.Random(SEED + 1)
+        streams = [stream for stream in (drawn_stream(draw) for _ in range(100)) if len(stream["events"]) > 2]
+        orders = []
+        for stream, messages in zip(streams, SmithyEvents().messages(streams)):
+            at = draw.randrange(len(messages[0]) // 2)
+            changed = bytearray.fromhex(messages[0])
+            changed[at] ^= 1 << draw.randrange(8)
+            events = stream["events"]
+            orders += [{**stream, "do": "open events", "messages": [changed.hex()] + messages[1:]},
+                       {**stream, "do": "open events", "messages": [messages[1], messages[0]], "events": [events[1], events[0]]},
+                       {**stream, "do": "open events", "messages": messages[1:], "events": events[1:]}]
+        self.assertGreater(len(orders), 100)
+        self.assertEqual({answer.get("ok") for answer in ours_of("release").ask(orders)}, {False})

@@ -8,6 +8,11 @@
 //   {"do":"verify", "method", "target", "headers", "body_hash", "region", "service", "date",
 //    "key":{"id","secret"} or {"id","public_key"}}
 //      → {"ok":true}
+//   {"do":"sign events", "region", "service", "date", "seed", "key":{"id","secret"},
+//    "events":[{"date", "payload": in hex}…]}
+//      → {"messages":[MESSAGE in hex…]}
+//   {"do":"open events", …, "messages":[MESSAGE in hex…]}  each is opened at its event's date
+//      → {"payloads":[PAYLOAD in hex…]}
 // What does not succeed is {"ok":false,"error"}, with "code", "canonical" and "text" where there is
 // a verdict.
 
@@ -17,6 +22,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.hpp"
+#include "netproxy/sigv4/event_stream.hpp"
 #include "netproxy/sigv4/query.hpp"
 #include "tests/netproxy/sigv4_support.hpp"
 
@@ -127,6 +133,52 @@ json verify(const json& order, SigningKeys& cache) {
   return answer;
 }
 
+EventChain chain_of(const json& order, SigningKeys& cache) {
+  const json& key = order.at("key");
+  const std::string date = order.at("date");
+  const EventKeys keys = [&key, &cache](const SigningScope& scope) {
+    return cache.get(key.at("id").get<std::string>(), Secret(key.at("secret").get<std::string>()),
+                     scope);
+  };
+  return {{date.substr(0, 8), order.at("region"), order.at("service"), SigningAlgorithm::hmac},
+          order.at("seed"),
+          keys};
+}
+
+json sign_events(const json& order, SigningKeys& cache) {
+  EventChain chain = chain_of(order, cache);
+  json messages = json::array();
+  for (const json& event : order.at("events")) {
+    const std::string date = event.at("date");
+    const auto message =
+        chain.sign(unhex(event.at("payload").get<std::string>()).value(), time_of(date));
+    if (!message) return failure(message.error().what);
+    messages.push_back(hex(as_bytes(*message)));
+  }
+  return {{"messages", messages}};
+}
+
+json open_events(const json& order, SigningKeys& cache) {
+  EventChain chain = chain_of(order, cache);
+  json payloads = json::array();
+  for (std::size_t i = 0; i < order.at("messages").size(); ++i) {
+    const std::string date = order.at("events").at(i).at("date");
+    const std::string message = unhex(order.at("messages").at(i).get<std::string>()).value();
+    const auto payload = chain.open(message, time_of(date));
+    if (!payload) return failure(payload.error().message);
+    payloads.push_back(hex(as_bytes(*payload)));
+  }
+  return {{"payloads", payloads}};
+}
+
+json answer_to(const json& order, SigningKeys& keys) {
+  const std::string what = order.at("do");
+  if (what == "sign") return sign(order, keys);
+  if (what == "sign events") return sign_events(order, keys);
+  if (what == "open events") return open_events(order, keys);
+  return verify(order, keys);
+}
+
 }  // namespace
 
 int main() {
@@ -134,8 +186,7 @@ int main() {
   for (std::string line; std::getline(std::cin, line);) {
     const json order = json::parse(line, nullptr, false);
     if (!order.is_object()) return 2;
-    const json answer = order.at("do") == "sign" ? sign(order, keys) : verify(order, keys);
-    std::puts(answer.dump().c_str());
+    std::puts(answer_to(order, keys).dump().c_str());
   }
   return 0;
 }

@@ -181,6 +181,15 @@ class Smithy(Npm):
          lambda r: not is_utf8("&".join(r.query))),)
 
 
+class SmithyEvents(Npm):
+    """Of event streams: each order's messages."""
+    name = "smithy-events"
+
+    def messages(self, orders):
+        answers = batch([self.node, "signers.mjs"], [{**order, "signer": self.name} for order in orders], cwd=self.folder)
+        return [answer.get("messages", answer) for answer in answers]
+
+
 class SmithyV4a(Smithy):
     name, algorithm = "smithy-v4a", "ecdsa"
     forms = ("header",)

@@ -3,11 +3,14 @@
 //    "target", "headers": {NAME: VALUE}, "body", "payload", "date", "expires", "region", "service", "single": the path is encoded once,
 //    "names": [NAME…] are the headers to sign, or null: the signer chooses, "hash_header": false: no x-amz-content-sha256,
 //    "key": {"id", "secret", "token"}}
+// or an event stream, whose answer is {"messages": [MESSAGE in hex…]}:
+//   {"signer": "smithy-events", "region", "service", "seed", "key", "events": [{"date", "payload": in hex}…]}
 // One line for each: {"headers": {NAME: VALUE}, "query": [[NAME, VALUE]…], "canonical", "text"} as the request then leaves, or {"error"}.
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import querystring from 'node:querystring';
 import aws4 from 'aws4';
+import { EventStreamCodec, HeaderMarshaller } from '@smithy/core/event-streams';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { SignatureV4a } from '@smithy/signature-v4a';
 
@@ -82,6 +85,31 @@ async function smithy(order) {
   return { headers: signed.headers, query: listed(signed.query), canonical: signer.canonical, text: signer.text };
 }
 
+// Each message in its frame, with the signature that follows from the one before it.
+async function smithyEvents(order) {
+  const { key, region, service } = order;
+  const signer = new SignatureV4({ credentials: { accessKeyId: key.id, secretAccessKey: key.secret }, region, service, sha256: Sha256 });
+  const words = [(bytes) => Buffer.from(bytes).toString(), (text) => Buffer.from(text)];
+  const codec = new EventStreamCodec(...words);
+  const marshaller = new HeaderMarshaller(...words);
+  const messages = [];
+  let priorSignature = order.seed;
+  for (const { date, payload } of order.events) {
+    const signingDate = new Date(date.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+    const headers = { ':date': { type: 'timestamp', value: signingDate } };
+    const body = Buffer.from(payload, 'hex');
+    priorSignature = await signer.sign({ headers: marshaller.format(headers), payload: body }, { signingDate, priorSignature });
+    headers[':chunk-signature'] = { type: 'binary', value: Buffer.from(priorSignature, 'hex') };
+    messages.push(Buffer.from(codec.encode({ headers, body })).toString('hex'));
+  }
+  return { messages };
+}
+
+async function answerTo(order) {
+  if (order.signer === 'aws4') return aws4Signed(order);
+  return order.signer === 'smithy-events' ? smithyEvents(order) : smithy(order);
+}
+
 function aws4Signed(order) {
   const { key } = order;
   const request = { method: order.method, path: order.target, headers: { ...order.headers }, service: order.service, region: order.region };
@@ -110,7 +138,7 @@ const answers = [];
 for (const line of lines) {
   const order = JSON.parse(line);
   try {
-    answers.push(JSON.stringify(order.signer === 'aws4' ? aws4Signed(order) : await smithy(order)));
+    answers.push(JSON.stringify(await answerTo(order)));
   } catch (error) {
     answers.push(JSON.stringify({ error: String(error) }));
   }
