@@ -7,7 +7,9 @@
 
 namespace keyward {
 
-void wipe(void* data, std::size_t size) noexcept { ::explicit_bzero(data, size); }
+void wipe(void* data, std::size_t size) noexcept {
+  if (size > 0) ::explicit_bzero(data, size);  // null is no argument of it
+}
 
 Secret Secret::take(std::string& source) {
   Secret secret(source);

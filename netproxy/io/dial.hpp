@@ -26,7 +26,7 @@ Task<Answer<std::vector<Address>>> resolve_and_guard(Worker& worker, const Route
 // A connection to one of the addresses, without TLS, within the dial timeout.
 Task<Answer<UpstreamPtr>> dial(Worker& worker, const Route& route);
 
-// A pooled connection (unless `fresh`) or a new one, TLS included.
+// A pooled connection that `use` allows, or a new one, TLS included.
 Task<Answer<UpstreamPtr>> connect_upstream(Worker& worker, const Route& route, PoolUse use);
 
 }  // namespace keyward::netproxy

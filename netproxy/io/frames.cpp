@@ -9,7 +9,11 @@ namespace keyward::netproxy {
 namespace {
 
 constexpr std::size_t step = 128, largest = 4096;  // bytes
-constexpr std::size_t kept_of_a_size = 64;
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t kept_of_a_size = 0;  // bytes; a frame that is used again hides its misuse
+#else
+constexpr std::size_t kept_of_a_size = 32768;  // bytes
+#endif
 
 std::size_t steps(std::size_t size) { return (size + step - 1) / step; }
 
@@ -29,8 +33,8 @@ class Spares {
     --count_;
     return link;
   }
-  bool give(void* frame) {
-    if (count_ == kept_of_a_size) return false;
+  bool give(void* frame, std::size_t size) {
+    if ((count_ + 1) * size > kept_of_a_size) return false;
     first_ = std::construct_at(static_cast<Link*>(frame), Link{first_});
     ++count_;
     return true;
@@ -59,7 +63,7 @@ void* take_frame(std::size_t size) {
 
 void give_frame(void* frame, std::size_t size) noexcept {
   wipe(frame, size);
-  if (size > largest || !spares(size).give(frame)) ::operator delete(frame);
+  if (size > largest || !spares(size).give(frame, steps(size) * step)) ::operator delete(frame);
 }
 
 }  // namespace keyward::netproxy

@@ -46,6 +46,7 @@ Task<Result<std::size_t>> Inbox::fill(Stream& stream) {
     Io state = Io::ok;
     const Result<std::size_t> got = try_fill(stream.transport(), state);
     if (got && *got > 0) stream.progressed();
+    if (state == Io::ok && stream.has_had_its_turn()) co_await stream.loop().next_turn();
     if (!got || state == Io::ok || state == Io::end) co_return got;
     const Result<> waited = co_await stream.wait(state);
     if (!waited) co_return tl::unexpected(waited.error());

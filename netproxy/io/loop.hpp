@@ -41,11 +41,23 @@ class Loop {
   bool stopping() const { return stopping_; }
   bool draining() const { return draining_ || stopping_; }
 
-  // Begins at the loop's next turn and ends by itself, or with the loop.
+  // Begins with those who are ready next, and ends by itself or with the loop.
   void spawn(Task<> task);
-  // Resumed at the loop's next turn.
+  // Awaiting it lets all others go first who are ready, and the loop look at its descriptors.
+  class Turn {
+   public:
+    explicit Turn(Loop& loop) : loop_(loop) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiting) { loop_.make_ready(awaiting); }
+    void await_resume() const noexcept {}
+
+   private:
+    Loop& loop_;
+  };
+  Turn next_turn() { return Turn(*this); }
+  // Resumed with those who are ready next.
   void make_ready(std::coroutine_handle<> waiting) { ready_.push_back(waiting); }
-  // Done at the loop's next turn; any thread, for as long as the loop lives.
+  // Done soon, by the loop's thread; any thread, for as long as the loop lives.
   void post(std::function<void()> action);
 
   // Runs until stop() was called and every task has ended, at most two seconds later.

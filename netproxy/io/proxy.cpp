@@ -18,23 +18,26 @@ namespace {
 constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::size_t trim_after = 256;  // closed connections
 
-// Counts a connection for as long as its session lives.
+// Counts a connection from its acceptance to the end of its session.
 class Place {
  public:
-  explicit Place(Worker& worker) : worker_(worker) { ++worker_.shared.connections; }
+  explicit Place(Worker& worker) : worker_(&worker) { ++worker.shared.connections; }
+  Place(Place&& other) noexcept : worker_(std::exchange(other.worker_, nullptr)) {}
+  Place& operator=(Place&&) = delete;
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   ~Place() {
-    --worker_.shared.connections;
-    ++worker_.closed_connections;
+    if (worker_ == nullptr) return;
+    --worker_->shared.connections;
+    ++worker_->closed_connections;
   }
 
  private:
-  Worker& worker_;
+  Worker* worker_;
 };
 
-Task<> serve(Worker& worker, UniqueFd socket) {
-  const Place place(worker);
+Task<> serve(Worker& worker, UniqueFd socket, Place place) {
+  const Place held = std::move(place);
   try {
     Session session(worker, std::move(socket));
     co_await session.serve();
@@ -50,17 +53,24 @@ void turn_away(const UniqueFd& socket) {
   (void)::send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-Task<> accept(Worker& worker) {
-  Readiness listening(worker.loop, worker.listener.get());
-  if (!listening.is_watched()) log::error("listener_unwatched", {});
-  worker.loop.on_drain([&listening] { listening.cancel(); });
-  while (listening.is_watched() && !worker.loop.draining()) {
+// A listening socket under a number of this loop's own; closed once nothing more is accepted.
+struct Listening {
+  Listening(Loop& loop, UniqueFd listener)
+      : socket(std::move(listener)), readiness(loop, socket.get()) {}
+  UniqueFd socket;
+  Readiness readiness;
+};
+
+Task<> accept(Worker& worker, std::unique_ptr<Listening> listening) {
+  Readiness& readiness = listening->readiness;
+  worker.loop.on_drain([&readiness] { readiness.cancel(); });
+  while (!worker.loop.draining()) {
     // One at a time: the other loops take their share of a burst.
-    listening.report_again();
-    const bool reported = co_await listening.wait(Readiness::Side::reading);
+    readiness.report_again();
+    const bool reported = co_await readiness.wait(Readiness::Side::reading);
     if (!reported) continue;
     UniqueFd client(
-        ::accept4(worker.listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        ::accept4(listening->socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!client) {
       const bool nothing = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
       if (nothing) continue;
@@ -75,7 +85,7 @@ Task<> accept(Worker& worker) {
     }
     const int on = 1;
     ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    worker.loop.spawn(serve(worker, std::move(client)));
+    worker.loop.spawn(serve(worker, std::move(client), Place(worker)));
   }
 }
 
@@ -108,12 +118,15 @@ Result<> ThreadedProxy::add_worker(const UniqueFd& listener) {
   // The same socket under another number: every loop waits on its own.
   UniqueFd own(::fcntl(listener.get(), F_DUPFD_CLOEXEC, 0));
   if (!own) return fail_errno("proxy: dup of the listener");
-  auto worker = std::make_unique<Worker>(shared_, std::move(own));
+  auto worker = std::make_unique<Worker>(shared_);
   TRY(worker->loop.open());
+  auto listening = std::make_unique<Listening>(worker->loop, std::move(own));
+  if (!listening->readiness.is_watched())
+    return fail(Code::io, "proxy: the listener cannot be watched (epoll)");
   TRY_ASSIGN(worker->resolver, Resolver::create(worker->loop, shared_.settings));
   Worker& it = *worker;
   it.loop.on_tick([&it] { trim_memory(it); });
-  it.loop.spawn(accept(it));
+  it.loop.spawn(accept(it, std::move(listening)));
   workers_.push_back(std::move(worker));
   return {};
 }

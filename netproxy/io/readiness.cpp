@@ -9,18 +9,21 @@
 namespace keyward::netproxy {
 namespace {
 
-constexpr std::uint32_t all_edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t all_edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 }  // namespace
 
 Readiness::Wait::~Wait() {
-  if (waited_for_ != nullptr) waited_for_->waiter = nullptr;
+  if (waited_for_ == nullptr) return;
+  Wait** link = &waited_for_->waiters;
+  while (*link != this) link = &(*link)->next_;
+  *link = next_;
 }
 
 void Readiness::Wait::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   awaiting_ = awaiting;
   waited_for_ = &of_.state(side_);
-  waited_for_->waiter = this;
+  next_ = std::exchange(waited_for_->waiters, this);
 }
 
 Readiness::Readiness(Loop& loop, int descriptor) : loop_(loop), descriptor_(descriptor) {
@@ -44,21 +47,23 @@ bool Readiness::take_report(Side side) {
 }
 
 void Readiness::wake(State& state, bool cancelled) {
-  Wait* waiter = std::exchange(state.waiter, nullptr);
-  if (waiter == nullptr) return;
-  waiter->waited_for_ = nullptr;
-  waiter->cancelled_ = cancelled;
-  loop_.make_ready(waiter->awaiting_);
+  Wait* waiter = std::exchange(state.waiters, nullptr);
+  for (; waiter != nullptr; waiter = waiter->next_) {
+    waiter->waited_for_ = nullptr;
+    waiter->cancelled_ = cancelled;
+    loop_.make_ready(waiter->awaiting_);
+  }
 }
 
 void Readiness::report(State& state) {
-  state.reported = state.waiter == nullptr;
+  state.reported = state.waiters == nullptr;
   wake(state, false);
 }
 
 void Readiness::report(std::uint32_t events) {
   if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) hung_up_ = true;
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) report(reading_);
+  if ((events & EPOLLPRI) != 0) urgent_ = true;
+  if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) report(reading_);
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) report(writing_);
 }
 

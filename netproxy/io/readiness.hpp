@@ -22,7 +22,7 @@ class Readiness {
   Readiness& operator=(const Readiness&) = delete;
   ~Readiness();  // whoever waits is told that it was cancelled
 
-  // At most one waits for each side.  Awaiting gives false: cancelled.
+  // All who wait for a side are woken by its next report.  Awaiting gives false: cancelled.
   class Wait {
    public:
     Wait(const Wait&) = delete;
@@ -38,6 +38,7 @@ class Readiness {
     Readiness& of_;
     Side side_;
     State* waited_for_ = nullptr;  // while it is
+    Wait* next_ = nullptr;         // who waits for the same
     std::coroutine_handle<> awaiting_;
     bool cancelled_ = false;
   };
@@ -45,6 +46,9 @@ class Readiness {
 
   // False: the system has no room to watch it, and nothing is ever reported.
   bool is_watched() const { return watched_; }
+  // TCP's urgent data has come (tcp(7)): a read ends before it although more is there, and no
+  // further report tells of that.  Nobody who speaks HTTP sends it.
+  bool is_urgent() const { return urgent_; }
   // False: nothing has come in since the last wait, as far as the loop has looked.
   bool has_report() const { return reading_.reported || hung_up_; }
   void cancel();        // all who wait now
@@ -54,7 +58,7 @@ class Readiness {
   friend class Loop;
   struct State {
     bool reported = false;
-    Wait* waiter = nullptr;
+    Wait* waiters = nullptr;
   };
   State& state(Side side) { return side == Side::reading ? reading_ : writing_; }
   bool take_report(Side side);
@@ -66,8 +70,9 @@ class Readiness {
   int descriptor_;
   bool watched_ = false;
   State reading_, writing_;
-  bool hung_up_ =
-      false;  // the peer sends no more: there is no further edge, and reading never blocks
+  // The peer sends no more: there is no further edge, and reading never blocks.
+  bool hung_up_ = false;
+  bool urgent_ = false;
 };
 
 }  // namespace keyward::netproxy

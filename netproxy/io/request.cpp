@@ -32,6 +32,7 @@ struct Background {
   Background(Loop& loop, std::chrono::seconds answer) : done(loop), answer_within(answer) {}
   Event done;
   std::chrono::seconds answer_within;  // once everything was sent
+  bool unwanted = false;               // the answer has come before the upload began
   bool finished = false;
   Answer<> outcome;
 };
@@ -60,7 +61,11 @@ struct ForgetInjected {
 };
 
 Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& background) {
-  background.outcome = co_await upload.send(upstream.stream);
+  try {
+    if (!background.unwanted) background.outcome = co_await upload.send(upstream.stream);
+  } catch (const std::exception& failure) {
+    background.outcome = tl::unexpected(internal_failure({Code::internal, failure.what()}));
+  }
   background.finished = true;
   upstream.stream.expire_in(background.answer_within);
   // A body that is at fault must not be answered by whoever got half of it.
@@ -202,7 +207,7 @@ Task<Answer<UpstreamPtr>> Session::send_request(Exchange& exchange, Upload& uplo
     if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
     // Nothing of the reply yet: an old connection may have been closed while the request was under
     // way.
-    if (connection.reused && may_retry(exchange, connection)) {
+    if (may_retry(exchange, connection)) {
       client_.cancel_on_hangup(&connection.stream);
       const Result<std::size_t> got = co_await connection.inbox.fill(connection.stream);
       client_.cancel_on_hangup(nullptr);
@@ -276,15 +281,23 @@ Task<Answer<Session::Reply>> Session::await_reply(Exchange& exchange, UpstreamCo
   upstream.stream.expire_without_progress(limits().upstream_timeout);
   Background background(worker_.loop, limits().upstream_timeout);
   worker_.loop.spawn(upload_beside(upload, upstream, background));
-  Answer<> relayed = co_await relay_response(exchange, upstream, reply);
+  Answer<> relayed;
+  std::exception_ptr failure;  // not before the upload, which uses what is here, has ended
+  try {
+    relayed = co_await relay_response(exchange, upstream, reply);
+  } catch (...) {
+    failure = std::current_exception();
+  }
   const bool interrupted = !background.finished;
   if (interrupted) {
     // The answer is complete, or will never come: the rest of the body is not wanted.
     reply.client_lives = reply.upstream_lives = false;
+    background.unwanted = true;
     upstream.stream.cancel();
     client_.interrupt();
   }
   co_await background.done.wait();
+  if (failure) std::rethrow_exception(failure);
   const bool body_at_fault =
       !interrupted && !background.outcome && is_body_fault(background.outcome.error());
   if (body_at_fault && exchange.answered == 0) co_return tl::unexpected(background.outcome.error());

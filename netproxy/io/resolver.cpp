@@ -96,9 +96,14 @@ struct Resolver::Query {
 
 // A socket of c-ares: not ours to close.
 struct Resolver::Watched {
-  Watched(Loop& loop, int socket) { readiness.emplace(loop, socket); }
-  std::optional<Readiness> readiness;     // until c-ares closes the socket
-  bool reading = false, writing = false;  // wanted by c-ares
+  struct Way {
+    bool wanted = false;  // by c-ares
+    bool pumped = false;  // a pump is there
+  };
+  Watched(Loop& loop, int number) : socket(number) { readiness.emplace(loop, number); }
+  int socket;
+  std::optional<Readiness> readiness;  // until c-ares closes the socket
+  Way reading, writing;
 };
 
 Result<std::unique_ptr<Resolver>> Resolver::create(Loop& loop, const ProxySettings& settings) {
@@ -151,32 +156,27 @@ void Resolver::watch(int socket, bool readable, bool writable) {
     watched_.erase(known);
     return;
   }
-  auto& watched = watched_[socket];
+  std::shared_ptr<Watched>& watched = watched_[socket];
   if (!watched) watched = std::make_shared<Watched>(loop_, socket);
-  const bool start_reading = readable && !watched->reading;
-  const bool start_writing = writable && !watched->writing;
-  watched->reading = readable;
-  watched->writing = writable;
-  if (start_reading) loop_.spawn(pump(socket, true));
-  if (start_writing) loop_.spawn(pump(socket, false));
+  watched->reading.wanted = readable;
+  watched->writing.wanted = writable;
+  for (const Side side : {Side::reading, Side::writing}) {
+    Watched::Way& way = side == Side::reading ? watched->reading : watched->writing;
+    if (way.wanted && !std::exchange(way.pumped, true)) loop_.spawn(pump(watched, side));
+  }
 }
 
-Task<> Resolver::pump(int socket, bool for_reading) {
-  const auto found = watched_.find(socket);
-  if (found == watched_.end()) co_return;
-  const std::weak_ptr<Watched> watched = found->second;
-  const auto side = for_reading ? Readiness::Side::reading : Readiness::Side::writing;
-  for (;;) {
-    const std::shared_ptr<Watched> before = watched.lock();
-    if (!before || !(for_reading ? before->reading : before->writing)) co_return;
-    if (!before->readiness) co_return;
-    before->readiness->report_again();  // c-ares may have left something
-    const bool reported = co_await before->readiness->wait(side);
-    const auto now = watched_.find(socket);
-    if (!reported || now == watched_.end() || now->second != before) co_return;
-    ares_process_fd(channel_, for_reading ? socket : ARES_SOCKET_BAD,
-                    for_reading ? ARES_SOCKET_BAD : socket);
+Task<> Resolver::pump(std::shared_ptr<Watched> watched, Side side) {
+  const bool reads = side == Side::reading;
+  Watched::Way& way = reads ? watched->reading : watched->writing;
+  while (way.wanted && watched->readiness) {
+    watched->readiness->report_again();  // c-ares may have left something
+    const bool reported = co_await watched->readiness->wait(side);
+    if (!reported) break;
+    ares_process_fd(channel_, reads ? watched->socket : ARES_SOCKET_BAD,
+                    reads ? ARES_SOCKET_BAD : watched->socket);
   }
+  way.pumped = false;
 }
 
 void Resolver::remember(const std::string& host, const Query& query) {

@@ -35,6 +35,8 @@ class Resolver {
 
  private:
   struct Query;
+  struct Watched;
+  using Side = Readiness::Side;
   struct Cached {
     std::vector<Address> addresses;
     SteadyTime expires;
@@ -42,7 +44,7 @@ class Resolver {
   explicit Resolver(Loop& loop) : loop_(loop) {}
   Result<> start(const ProxySettings& settings);
   void watch(int socket, bool readable, bool writable);
-  Task<> pump(int socket, bool for_reading);
+  Task<> pump(std::shared_ptr<Watched> watched, Side side);
   void remember(const std::string& host, const Query& query);
 
   Loop& loop_;
@@ -50,7 +52,6 @@ class Resolver {
   bool has_servers_ = false;
   std::multimap<std::string, Address> known_;
   std::unordered_map<std::string, Cached> cache_;
-  struct Watched;
   std::unordered_map<int, std::shared_ptr<Watched>> watched_;
 };
 

@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 #include "netproxy/http/head_parser.hpp"
 #include "netproxy/http/target.hpp"
 #include "netproxy/io/inject.hpp"
@@ -195,10 +197,16 @@ Task<> Session::serve_connect(RequestHead request) {
 // TLS is opened, plain HTTP is read as it is, anything else ends here.
 Task<Answer<>> Session::detect_protocol(const std::string& host) {
   client_.expire_in(limits().head_timeout);
-  const Result<> readable = co_await client_.wait(Io::want_read);
   char first = 0;
-  if (!readable || ::recv(client_.socket(), &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
-    co_return tl::unexpected(client_left({Code::io, "nothing was sent into the tunnel"}));
+  for (;;) {
+    const ssize_t got = ::recv(client_.socket(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got == 1) break;
+    Result<> waited = fail(Code::io, "the client has closed the connection");
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+      waited = co_await client_.wait(Io::want_read);
+    if (!waited)
+      co_return tl::unexpected(client_left({Code::io, "nothing was sent into the tunnel"}));
+  }
   constexpr char tls_handshake_record = 22;  // RFC 8446 section 5.1
   if (first == tls_handshake_record) co_return co_await terminate_tls(host);
   if (first >= 'A' && first <= 'Z') co_return Answer<>{};

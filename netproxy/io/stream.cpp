@@ -13,6 +13,18 @@ namespace {
 
 constexpr std::size_t record_size = std::size_t{16} * 1024;
 
+// A head may carry a token.
+class WipedAtEnd {
+ public:
+  explicit WipedAtEnd(std::span<char> text) : text_(text) {}
+  WipedAtEnd(const WipedAtEnd&) = delete;
+  WipedAtEnd& operator=(const WipedAtEnd&) = delete;
+  ~WipedAtEnd() { wipe(text_.data(), text_.size()); }
+
+ private:
+  std::span<char> text_;
+};
+
 }  // namespace
 
 Stream::Stream(Loop& loop, UniqueFd socket)
@@ -28,6 +40,7 @@ Stream::~Stream() { loop_.streams_.erase(entry_); }
 Result<> Stream::state() const {
   if (expired_) return fail(Code::timeout, "timed out");
   if (cancelled_) return fail(Code::unavailable, "cancelled");
+  if (readiness_.is_urgent()) return fail(Code::io, "the peer sent urgent data");
   return {};
 }
 
@@ -84,9 +97,9 @@ Task<Result<>> Stream::write(std::string head, std::string_view body) {
     std::copy_n(body.begin(), joined, std::copy(head.begin(), head.end(), both.data()));
     first = {both.data(), head.size() + joined};
   }
+  const WipedAtEnd own_head(head);
+  const WipedAtEnd joined_head(both ? std::span(both.data(), head.size()) : std::span<char>());
   const Result<> sent = co_await write(first);
-  if (both) wipe(both.data(), head.size());
-  wipe(head.data(), head.size());  // it may carry a token
   if (!sent || joined == body.size()) co_return sent;
   co_return co_await write(body.substr(joined));
 }

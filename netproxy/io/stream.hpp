@@ -43,6 +43,8 @@ class Stream {
     expire_in(time);
     patience_ = time;
   }
+  // True now and then: whoever reads without ever waiting lets the others of the loop have a turn.
+  bool has_had_its_turn() { return ++reads_ % reads_at_a_time == 0; }
   void progressed() {
     if (patience_.count() > 0) deadline_ = loop_.now() + patience_;
   }
@@ -54,7 +56,9 @@ class Stream {
   void interrupt();  // whoever waits now gets Code::unavailable; the stream stays usable
   // An idle stream that should have nothing to read: nothing has been reported of it, which costs
   // no look at the socket.
-  bool is_quiet() const { return !readiness_.has_report() && !transport_.may_read(); }
+  bool is_quiet() const {
+    return !readiness_.has_report() && !readiness_.is_urgent() && !transport_.may_read();
+  }
   // The peer shall see a broken connection, not an orderly end.
   void break_off();
   // While set: when the peer hangs up, `other` is cancelled (seen by the tick).
@@ -85,6 +89,8 @@ class Stream {
   bool soft_expired_ = false;
   bool interrupted_ = false;
   int waiting_ = 0;
+  static constexpr unsigned reads_at_a_time = 16;
+  unsigned reads_ = 0;
 };
 
 }  // namespace keyward::netproxy

@@ -33,8 +33,20 @@ Task<> relay_direction(Direction way) {
   way.to.cancel();
 }
 
+// What it has thrown, or null; both ends are of no use then.
+Task<std::exception_ptr> relay_or_fail(Direction way) {
+  try {
+    co_await relay_direction(way);
+  } catch (...) {
+    way.from.cancel();
+    way.to.cancel();
+    co_return std::current_exception();
+  }
+  co_return nullptr;
+}
+
 Task<> relay_and_tell(Direction way, Event& done) {
-  co_await relay_direction(way);
+  (void)co_await relay_or_fail(way);
   done.set();
 }
 
@@ -48,8 +60,9 @@ Task<TunnelBytes> relay_tunnel(Stream& client, Stream& upstream, std::chrono::se
   const Direction down{upstream, client, idle, bytes.down};
   Event up_done(client.loop());
   client.loop().spawn(relay_and_tell(up, up_done));
-  co_await relay_direction(down);
+  const std::exception_ptr failure = co_await relay_or_fail(down);
   co_await up_done.wait();
+  if (failure) std::rethrow_exception(failure);
   co_return bytes;
 }
 

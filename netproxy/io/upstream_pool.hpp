@@ -35,7 +35,7 @@ class UpstreamPool {
  public:
   static constexpr std::chrono::seconds usual_idle{60};
   explicit UpstreamPool(Loop& loop, std::chrono::seconds max_idle = usual_idle);
-  // The most recently used one that is still open, or null.
+  // The most recently used one that is still open, as far as `use` asks, or null.
   UpstreamPtr take(const std::string& key, PoolUse use);
   void give(UpstreamPtr connection);
 

@@ -22,10 +22,8 @@ struct Shared {
 };
 
 struct Worker {
-  Worker(Shared& all, UniqueFd listening)
-      : shared(all), listener(std::move(listening)), pool(loop, all.settings.limits.pool_idle) {}
+  explicit Worker(Shared& all) : shared(all), pool(loop, all.settings.limits.pool_idle) {}
   Shared& shared;
-  UniqueFd listener;
   Loop loop;
   std::unique_ptr<Resolver> resolver;
   UpstreamPool pool;

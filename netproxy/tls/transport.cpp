@@ -149,12 +149,13 @@ Io Transport::read(std::span<char> into, std::size_t& count) {
     std::size_t got = 0;
     const int result = SSL_read_ex(ssl_.get(), into.data() + count, into.size() - count, &got);
     if (result != 1) {
-      // What has arrived is handed over first; the next call meets the same end again.
-      const Io state = count > 0 ? Io::ok : translate(result);
+      const Io state = translate(result);
+      over_ = over_ || state == Io::end || state == Io::failed;
       // A peer that takes nothing more may have answered before it stopped: whoever writes learns
       // of that, the reader reads on to the end.
       if (link_.out.size() > link_.sent) (void)flush();
-      return state;
+      // What has arrived is handed over first; the next call meets the same end again.
+      return count > 0 ? Io::ok : state;
     }
     count += got;
     if (SSL_has_pending(ssl_.get()) == 0 && !link_.readable) break;
@@ -218,7 +219,7 @@ Io Transport::finish() {
 }
 
 bool Transport::may_read() const {
-  return link_.readable || (ssl_ && SSL_has_pending(ssl_.get()) == 1);
+  return link_.readable || over_ || (ssl_ && SSL_has_pending(ssl_.get()) == 1);
 }
 
 bool Transport::idle_and_open() {

@@ -64,6 +64,7 @@ class Transport {
   Link link_;
   SslPtr ssl_;
   std::string error_;
+  bool over_ = false;  // TLS has met its end, or an error
 };
 
 }  // namespace keyward::netproxy

@@ -337,6 +337,8 @@ Client ProxyFixture::dial_proxy() const {
   return Client(std::move(socket));
 }
 
+bool ProxyFixture::accepts() const { return static_cast<bool>(dial("127.0.0.1", port)); }
+
 int ProxyFixture::connect_status(const std::string& authority) {
   return dial_proxy().open_tunnel(authority);
 }

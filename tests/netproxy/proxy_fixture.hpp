@@ -112,6 +112,7 @@ struct ProxyFixture {
   bool try_tunnel(const std::string& host, const std::string& server_name);
   int connect_status(const std::string& authority);
   Client dial_proxy() const;
+  bool accepts() const;  // whether the proxy takes connections
   std::string signed_put(std::size_t size, const std::string& hash) const;
 
   SystemClock clock;

@@ -56,6 +56,25 @@ TEST_CASE_FIXTURE(ProxyFixture, "timing: a protocol change that nobody asked for
   CHECK(client.ask(get).starts_with("HTTP/1.1 502 "));
 }
 
+TEST_CASE("timing: an upstream that wants the body and refuses it in one breath") {
+  ProxySettings settings;
+  settings.limits.idle_timeout = std::chrono::seconds(30);
+  ProxyFixture fixture(settings);
+  const ScriptedOrigin up(fixture.trusted.get(), 8443, [&](Peer& peer, int) {
+    peer.read_head();
+    peer.write(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+    peer.read_to_end();
+  });
+  Client client = fixture.tunnel("up.test", 8443);
+  client.write(expecting);
+  CHECK(client.read_until("no").find("HTTP/1.1 403 ") != std::string::npos);
+  const auto begun = std::chrono::steady_clock::now();
+  client.read_to_end();  // nobody waits for a body that is not wanted
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(15));
+  CHECK(comes_to(*fixture.proxy, 0));
+}
+
 TEST_CASE_FIXTURE(ProxyFixture, "timing: the client is told to go on once, by either side") {
   for (const bool upstream_says_so : {true, false}) {
     CAPTURE(upstream_says_so);
@@ -231,6 +250,7 @@ TEST_CASE_FIXTURE(ProxyFixture, "timing: a drained proxy ends what is under way 
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   proxy->drain();
   CHECK(comes_to(*proxy, 1));  // the idle one has gone
+  CHECK_FALSE(accepts());      // who comes now is told at once, and can go elsewhere
   busy.write("end");
   const std::string answer = busy.read_until("ok");
   CHECK(answer.starts_with("HTTP/1.1 200 "));
