@@ -100,9 +100,10 @@ struct Resolver::Watched {
     bool wanted = false;  // by c-ares
     bool pumped = false;  // a pump is there
   };
-  Watched(Loop& loop, int number) : socket(number) { readiness.emplace(loop, number); }
+  Watched(Loop& loop, int number)
+      : socket(number), readiness(std::make_unique<Readiness>(loop, number)) {}
   int socket;
-  std::optional<Readiness> readiness;  // until c-ares closes the socket
+  std::unique_ptr<Readiness> readiness;  // until c-ares closes the socket
   Way reading, writing;
 };
 

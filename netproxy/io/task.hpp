@@ -66,6 +66,7 @@ class Promise : public PromiseBase {
   }
   T take() {
     rethrow_failure();
+    if (!value_) std::terminate();  // it has not ended
     return std::move(*value_);
   }
 

@@ -239,7 +239,7 @@ TEST_CASE("readiness: who waits may end before the readiness, and nobody is resu
 }
 
 Task<> fill_twice(Readiness& readiness, int socket, int& filled) {
-  const std::string bytes(64 * 1024, 'x');
+  const std::string bytes(65536, 'x');
   while (filled < 2) {
     if (::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) continue;
     ++filled;
@@ -247,7 +247,7 @@ Task<> fill_twice(Readiness& readiness, int socket, int& filled) {
   }
 }
 Task<> read_slowly(Loop& loop, Pair& pair) {
-  std::array<char, 64 * 1024> bytes;
+  std::array<char, 65536> bytes;
   for (int i = 0; i < 100; ++i) {
     Event turn(loop, std::chrono::steady_clock::now());
     co_await turn.wait();

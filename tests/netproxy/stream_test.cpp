@@ -100,7 +100,7 @@ TEST_CASE("stream: who always finds something to read lets the others have their
   loop.spawn(read_all(stream, total, bytes));
   run(loop, look_at_next_turn(loop, bytes, seen));
   CHECK(bytes == total);
-  CHECK(seen <= 2 * 16 * piece.size());  // two turns' worth
+  CHECK(seen <= std::size_t{2} * 16 * piece.size());  // two turns' worth
   CHECK(seen < total);
 }
 
