@@ -97,15 +97,15 @@ Result<Lengths> parse_lengths(const Headers& headers, int minor) {
 }
 
 Result<bool> parse_keep_alive(const Headers& headers, int minor) {
-  bool keep_alive = minor == 1;
+  bool keep_alive = minor == 1, close = false;
   for (const std::string_view option : list_tokens(headers, "connection")) {
     for (const std::string_view framing : {"host", "content-length", "transfer-encoding"})
       if (equals_ignoring_case(option, framing))
         return fail(Code::invalid, "http: Connection names a header that frames the message");
     if (equals_ignoring_case(option, "keep-alive")) keep_alive = true;
+    if (equals_ignoring_case(option, "close")) close = true;
   }
-  if (has_list_token(headers, "connection", "close")) keep_alive = false;
-  return keep_alive;
+  return keep_alive && !close;
 }
 
 Result<> parse_request_line(std::string_view line, RequestHead& head) {

@@ -128,7 +128,8 @@ Task<Answer<bool>> Session::answer_locally(Exchange& exchange) {
   exchange.answered = local.status;
   const bool bodiless = exchange.request.method == "HEAD";
   const std::string_view body = bodiless ? std::string_view() : std::string_view(local.body);
-  const Result<> sent = co_await client_.write(serialize(head), body);
+  const std::string text = serialize(head);
+  const Result<> sent = co_await client_.write(text, body);
   if (!sent) co_return tl::unexpected(client_left(sent.error()));
   co_return lives;
 }

@@ -149,7 +149,8 @@ Task<Answer<>> Session::relay_response(Exchange& exchange, UpstreamConnection& u
     upstream.stream.expire_in(limits().upstream_timeout);
     client_.expire_in(limits().idle_timeout);
     if (!text.empty() || !body.empty()) {
-      const Result<> sent = co_await client_.write(std::exchange(text, {}), body);
+      const Result<> sent = co_await client_.write(text, body);
+      text.clear();
       if (!sent) co_return tl::unexpected(client_left(sent.error()));
     }
     exchange.event.bytes_down += body.size();

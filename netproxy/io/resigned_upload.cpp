@@ -92,7 +92,7 @@ Task<Answer<>> ResignedUpload::send_end(Stream& upstream) {
 
 Task<Answer<>> ResignedUpload::write(Stream& upstream, std::string frame, std::string_view bytes) {
   const std::size_t size = frame.size() + bytes.size();
-  const Result<> sent = co_await upstream.write(std::move(frame), bytes);
+  const Result<> sent = co_await upstream.write(frame, bytes);
   if (!sent) co_return tl::unexpected(broken_upstream(sent.error()));
   sent_ += size;
   co_return Answer<>{};

@@ -87,7 +87,8 @@ Task<Result<>> Stream::write(std::string_view bytes) {
   }
 }
 
-Task<Result<>> Stream::write(std::string head, std::string_view body) {
+Task<Result<>> Stream::write(std::string_view head, std::string_view body) {
+  if (body.empty()) co_return co_await write(head);
   const std::size_t room = head.size() < record_size ? record_size - head.size() : 0;
   const std::size_t joined = std::min(room, body.size());
   Buffer both;  // taken from a list: to allocate a kilobyte costs more than to copy it
@@ -97,8 +98,7 @@ Task<Result<>> Stream::write(std::string head, std::string_view body) {
     std::copy_n(body.begin(), joined, std::copy(head.begin(), head.end(), both.data()));
     first = {both.data(), head.size() + joined};
   }
-  const WipedAtEnd own_head(head);
-  const WipedAtEnd joined_head(both ? std::span(both.data(), head.size()) : std::span<char>());
+  const WipedAtEnd copy(both ? std::span(both.data(), head.size()) : std::span<char>());
   const Result<> sent = co_await write(first);
   if (!sent || joined == body.size()) co_return sent;
   co_return co_await write(body.substr(joined));

@@ -23,8 +23,8 @@ class Stream {
 
   // Whole, and on its way when the task ends.
   Task<Result<>> write(std::string_view bytes);
-  // A head with the first bytes of its body in one TLS record.
-  Task<Result<>> write(std::string head, std::string_view body);
+  // A head with the first bytes of its body in one TLS record; no copy of it is left.
+  Task<Result<>> write(std::string_view head, std::string_view body);
   Task<Result<>> handshake(SslPtr ssl);
   Task<Result<>> finish();  // no more bytes from us
 

@@ -6,6 +6,9 @@
 namespace keyward::netproxy {
 namespace {
 
+// What a text has beside the parts whose size is known.
+constexpr std::size_t usual_rest = 128;
+
 Secret step(const Secret& key, std::string_view data) {
   Digest digest = hmac_sha256(key.reveal(), data);
   Secret next(as_chars(digest));
@@ -20,20 +23,21 @@ std::string_view to_string(SigningAlgorithm algorithm) {
 }
 
 std::string SigningScope::text() const {
-  std::string out = date;
+  constexpr std::string_view end = "/aws4_request";
+  std::string out;
+  out.reserve(date.size() + region.size() + service.size() + end.size() + 2);
+  out.append(date);
   if (algorithm == SigningAlgorithm::hmac) out.append("/").append(region);
-  return out.append("/").append(service).append("/aws4_request");
+  return out.append("/").append(service).append(end);
 }
 
 std::string string_to_sign(std::string_view amz_date, const SigningScope& scope,
                            std::string_view canonical_request) {
-  std::string text(to_string(scope.algorithm));
-  return text.append("\n")
-      .append(amz_date)
-      .append("\n")
-      .append(scope.text())
-      .append("\n")
-      .append(hex(sha256(canonical_request)));
+  const std::string scope_text = scope.text();
+  std::string text;
+  text.reserve(scope_text.size() + usual_rest);
+  text.append(to_string(scope.algorithm)).append("\n").append(amz_date).append("\n");
+  return text.append(scope_text).append("\n").append(hex(sha256(canonical_request)));
 }
 
 Secret derive_signing_key(const Secret& secret_access_key, const SigningScope& scope) {
@@ -52,15 +56,13 @@ std::string signature(const HmacSha256& signing_key, std::string_view text) {
 
 std::string authorization_value(std::string_view access_key_id, const SigningScope& scope,
                                 std::string_view signed_headers, std::string_view signature) {
-  std::string value(to_string(scope.algorithm));
-  return value.append(" Credential=")
-      .append(access_key_id)
-      .append("/")
-      .append(scope.text())
-      .append(", SignedHeaders=")
-      .append(signed_headers)
-      .append(", Signature=")
-      .append(signature);
+  const std::string scope_text = scope.text();
+  std::string value;
+  value.reserve(access_key_id.size() + scope_text.size() + signed_headers.size() +
+                signature.size() + usual_rest);
+  value.append(to_string(scope.algorithm)).append(" Credential=").append(access_key_id);
+  value.append("/").append(scope_text).append(", SignedHeaders=").append(signed_headers);
+  return value.append(", Signature=").append(signature);
 }
 
 }  // namespace keyward::netproxy
