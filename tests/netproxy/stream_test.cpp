@@ -97,8 +97,8 @@ TEST_CASE("stream: who always finds something to read lets the others have their
   }
   Stream stream(loop, std::move(pair.ours));
   std::size_t bytes = 0, seen = 0;
-  loop.spawn(read_all(stream, total, bytes));
-  run(loop, look_at_next_turn(loop, bytes, seen));
+  loop.spawn(look_at_next_turn(loop, bytes, seen));
+  run(loop, read_all(stream, total, bytes));
   CHECK(bytes == total);
   CHECK(seen <= std::size_t{2} * 16 * piece.size());  // two turns' worth
   CHECK(seen < total);
