@@ -1,8 +1,10 @@
 #pragma once
 // Why a request is not carried out, as the client is told.  Pure.
 
+#include <memory>
 #include <string>
 #include <tl/expected.hpp>
+#include <utility>
 
 #include "base/result.hpp"
 #include "netproxy/http/problem.hpp"
@@ -11,9 +13,27 @@
 
 namespace keyward::netproxy {
 
+// A problem in a box: refusals are rare and have many words, and every step of a request has room
+// for one.
+class Refusal {
+ public:
+  Refusal(Problem problem) : problem_(std::make_unique<Problem>(std::move(problem))) {}
+  Refusal(const Refusal& other) : Refusal(*other.problem_) {}
+  Refusal& operator=(const Refusal& other) { return *this = Refusal(other); }
+  Refusal(Refusal&&) noexcept = default;
+  Refusal& operator=(Refusal&&) noexcept = default;
+  ~Refusal() = default;
+
+  const Problem& problem() const { return *problem_; }
+  operator const Problem&() const { return *problem_; }
+
+ private:
+  std::unique_ptr<Problem> problem_;
+};
+
 // A value, or the problem document that the client gets instead.
 template <class T = void>
-using Answer = tl::expected<T, Problem>;
+using Answer = tl::expected<T, Refusal>;
 
 Problem denied(const Verdict& verdict, bool tunnel);
 Problem bad_request(const Error& error);         // 400, or 501 for Code::unsupported

@@ -64,7 +64,8 @@ Task<> upload_beside(Upload& upload, UpstreamConnection& upstream, Background& b
   try {
     if (!background.unwanted) background.outcome = co_await upload.send(upstream.stream);
   } catch (const std::exception& failure) {
-    background.outcome = tl::unexpected(internal_failure({Code::internal, failure.what()}));
+    const Error error{Code::internal, failure.what()};
+    background.outcome = Answer<>(tl::unexpected(internal_failure(error)));
   }
   background.finished = true;
   upstream.stream.expire_in(background.answer_within);
@@ -88,7 +89,7 @@ Task<bool> Session::serve_request(RequestHead request) {
   // A body that nobody reads makes the connection useless.
   const bool usable =
       keep_alive && exchange.request.framing == Framing::none && exchange.answered == 0;
-  co_await refuse(exchange, std::move(outcome.error()), usable);
+  co_await refuse(exchange, outcome.error(), usable);
   co_return usable;
 }
 

@@ -166,19 +166,19 @@ Task<> Session::serve_connect(RequestHead request) {
   Answer<Verdict> verdict = read_connect(request, exchange);
   exchange.request = std::move(request);
   if (!verdict) {
-    co_await refuse(exchange, std::move(verdict.error()), false);
+    co_await refuse(exchange, verdict.error(), false);
     co_return;
   }
   exchange.verdict = std::move(*verdict);
   exchange.route.endpoint = exchange.verdict.endpoint;
   if (!exchange.verdict.inspect) {
     Answer<> relayed = co_await relay_opaque(exchange);
-    if (!relayed) co_await refuse(exchange, std::move(relayed.error()), false);
+    if (!relayed) co_await refuse(exchange, relayed.error(), false);
     co_return;
   }
   Answer<std::vector<Address>> addresses = co_await resolve_and_guard(worker_, exchange.route);
   if (!addresses) {
-    co_await refuse(exchange, std::move(addresses.error()), false);
+    co_await refuse(exchange, addresses.error(), false);
     co_return;
   }
   origin_.tunnel = exchange.route.to;
@@ -191,7 +191,7 @@ Task<> Session::serve_connect(RequestHead request) {
     co_return;
   }
   exchange.answered = 200;  // to the CONNECT; there is no language to say more in
-  audit(exchange, &understood.error());
+  audit(exchange, &understood.error().problem());
 }
 
 // TLS is opened, plain HTTP is read as it is, anything else ends here.

@@ -128,7 +128,7 @@ TEST_CASE("sigv4-proxy gate: nothing is signed without a usable key") {
   REQUIRE(gate.admit("GET /k HTTP/1.1\r\nHost: p\r\n\r\n"));
   const auto done = gate.finish();
   REQUIRE_FALSE(done.has_value());
-  CHECK(done.error().status == 503);
+  CHECK(done.error().problem().status == 503);
   CHECK(gate.header("authorization").empty());
 }
 
