@@ -49,7 +49,7 @@ grants() {
 signing() {
   local tools=${KEYWARD_TOOLS:-$KEYWARD_ROOT/../shared/tools}
   [[ -e $tools/bench/sigv4.sh ]] || die "no tools: set KEYWARD_TOOLS to the folder with connectload and bench"
-  say "signing proxies side by side (about two minutes)"
+  say "signing proxies side by side, three times (about seven minutes)"
   /usr/bin/python3 tests/bench/signing_proxies.py "$tools"
 }
 
